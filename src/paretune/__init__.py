@@ -1,0 +1,1 @@
+"""paretune: the whole efficient frontier of competing metrics, with few trainings."""

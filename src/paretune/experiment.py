@@ -1,0 +1,218 @@
+"""What is searched: metrics and experiments, as frozen values that validate themselves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from paretune.errors import InvalidArgument
+from paretune.parameters import check_name, is_number
+from paretune.space import SearchSpace
+
+MAX_METRICS = 100
+MAX_TEXT_BYTES = 64 * 1024
+
+
+class Goal(Enum):
+    """Direction in which a metric gets better."""
+
+    MAXIMIZE = 1
+    MINIMIZE = 2
+
+
+class Strategy(Enum):
+    """Role of a metric: on the front, a condition, or only recorded."""
+
+    OPTIMIZE = 1
+    CONSTRAIN = 2
+    STORE = 3
+
+
+class Policy(Enum):
+    """Algorithm that makes suggestions."""
+
+    AUTO = 1
+    GP = 2
+    TPE = 3
+    SOBOL = 4
+    RANDOM = 5
+    GRID = 6
+    NSGA2 = 7
+
+
+class ExperimentState(Enum):
+    """Life of an experiment."""
+
+    ACTIVE = 1
+    PAUSED = 2
+    FINISHED = 3
+    ARCHIVED = 4
+
+
+@dataclass(frozen=True)
+class RelativeThreshold:
+    """A threshold of `factor` times the baseline observation's value of the metric."""
+
+    baseline_observation_id: str
+    factor: float
+
+    def __post_init__(self) -> None:
+        if not self.baseline_observation_id:
+            raise InvalidArgument.of("threshold.relative.baseline_observation_id", "is required")
+        if not is_number(self.factor) or self.factor <= 0:
+            raise InvalidArgument.of("threshold.relative.factor", "must be a finite number above 0")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured quantity.
+
+    Attributes:
+        threshold: worst acceptable value, in the units of the metric or relative to a baseline.
+    """
+
+    name: str
+    goal: Goal
+    strategy: Strategy = Strategy.OPTIMIZE
+    threshold: float | RelativeThreshold | None = None
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if self.threshold is not None and not isinstance(self.threshold, RelativeThreshold):
+            if not is_number(self.threshold):
+                raise InvalidArgument.of("threshold.absolute", "must be a finite number")
+            object.__setattr__(self, "threshold", float(self.threshold))
+        if self.strategy is Strategy.CONSTRAIN and self.threshold is None:
+            raise InvalidArgument.of("threshold", f"is required: {self.name!r} is a constraint")
+        if len(self.unit.encode(errors="replace")) > 64:
+            raise InvalidArgument.of("unit", "has more than 64 bytes")
+
+
+def Maximize(  # noqa: N802 - reads as a kind of metric
+    name: str,
+    *,
+    threshold: float | RelativeThreshold | None = None,
+    strategy: Strategy = Strategy.OPTIMIZE,
+    unit: str = "",
+) -> Metric:
+    """A metric of which more is better."""
+    return Metric(name, Goal.MAXIMIZE, strategy, threshold, unit)
+
+
+def Minimize(  # noqa: N802 - reads as a kind of metric
+    name: str,
+    *,
+    threshold: float | RelativeThreshold | None = None,
+    strategy: Strategy = Strategy.OPTIMIZE,
+    unit: str = "",
+) -> Metric:
+    """A metric of which less is better."""
+    return Metric(name, Goal.MINIMIZE, strategy, threshold, unit)
+
+
+@dataclass(frozen=True)
+class LeasePolicy:
+    """How long a worker may be silent (seconds), and how often a suggestion is tried."""
+
+    ttl: float = 60.0
+    max_attempts: int = 3
+
+    def __post_init__(self) -> None:
+        if not is_number(self.ttl) or not 1 <= self.ttl <= 86400:
+            raise InvalidArgument.of("ttl", "must be from 1 s to 86400 s")
+        if not 1 <= self.max_attempts <= 100:
+            raise InvalidArgument.of("max_attempts", "must be from 1 to 100")
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What trainers run: a built-in name or ``module:function``, with settings fixed for all trials."""
+
+    name: str
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Counts of what happened in an experiment."""
+
+    observations: int = 0
+    ok: int = 0
+    infeasible: int = 0
+    crashed: int = 0
+    stopped_early: int = 0
+    queued: int = 0
+    leased: int = 0
+    lost: int = 0
+    cancelled: int = 0
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One whole search.
+
+    Attributes:
+        observation_budget: observations planned; 0 when open.
+        parallelism: trials expected to run at once.
+
+    Raises:
+        InvalidArgument: no or too many metrics, none optimized, a name twice, or texts too long.
+    """
+
+    name: str
+    space: SearchSpace
+    metrics: tuple[Metric, ...]
+    observation_budget: int = 0
+    parallelism: int = 1
+    seed: int = 0
+    policy: Policy = Policy.AUTO
+    lease_policy: LeasePolicy = LeasePolicy()
+    workload: Workload | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    id: str = ""
+    state: ExperimentState = ExperimentState.ACTIVE
+    etag: str = ""
+    create_time: datetime | None = None
+    update_time: datetime | None = None
+    progress: Progress = Progress()
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if not 1 <= len(self.metrics) <= MAX_METRICS:
+            raise InvalidArgument.of(
+                "metrics", f"has {len(self.metrics)}; from 1 to {MAX_METRICS} are allowed"
+            )
+        seen: set[str] = set()
+        for index, metric in enumerate(self.metrics):
+            if metric.name in seen:
+                raise InvalidArgument.of(f"metrics[{index}].name", f"{metric.name!r} is used twice")
+            seen.add(metric.name)
+        if not self.optimized_metrics:
+            raise InvalidArgument.of("metrics", "has none with strategy OPTIMIZE")
+        if not 0 <= self.observation_budget <= 10**9:
+            raise InvalidArgument.of("observation_budget", "must not be negative (0: open)")
+        if not 0 <= self.parallelism <= 10**6:
+            raise InvalidArgument.of("parallelism", "must not be negative")
+        if not -(2**63) <= self.seed < 2**63:
+            raise InvalidArgument.of("seed", "must fit 64 bits")
+        for label in ("metadata", "labels"):
+            check_texts(getattr(self, label), label)
+
+    @property
+    def optimized_metrics(self) -> tuple[Metric, ...]:
+        """Metrics that span the front, in order of declaration."""
+        return tuple(metric for metric in self.metrics if metric.strategy is Strategy.OPTIMIZE)
+
+
+def check_texts(texts: Mapping[str, str], path: str) -> None:
+    """Refuse notes of more than 64 KiB in all, or with empty keys."""
+    if any(not key for key in texts):
+        raise InvalidArgument.of(path, "has an empty key")
+    size = sum(len(k.encode(errors="replace")) + len(v.encode(errors="replace")) for k, v in texts.items())
+    if size > MAX_TEXT_BYTES:
+        raise InvalidArgument.of(path, f"has {size} bytes; at most {MAX_TEXT_BYTES} are allowed")
