@@ -1,0 +1,1 @@
+"""Calls between processes: the table of errors, servers, channels."""

@@ -1,0 +1,115 @@
+"""One table between errors and gRPC statuses, used in both directions.
+
+A status carries google.rpc.ErrorInfo (reason, domain, metadata), BadRequest for invalid fields and
+RetryInfo for overload: https://google.aip.dev/193.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from paretune import errors
+
+DOMAIN = "paretune"
+MAX_MESSAGE_BYTES = 8 * 1024
+RETRY_PUSHBACK = "grpc-retry-pushback-ms"
+"""Trailing metadata by which gRPC's own retries honour RetryInfo (gRFC A6)."""
+
+TABLE: dict[type[errors.ParetuneError], grpc.StatusCode] = {
+    errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    errors.FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.Aborted: grpc.StatusCode.ABORTED,
+    errors.ResourceExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.InternalError: grpc.StatusCode.INTERNAL,
+}
+_CLASSES = {code: kind for kind, code in TABLE.items()}
+
+
+def status_of(error: errors.ParetuneError) -> Any:
+    """The `grpc.Status` of an error, with its details."""
+    code = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
+    message = error.message.encode(errors="replace")[:MAX_MESSAGE_BYTES].decode(errors="ignore")
+    details: list[Message] = [
+        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
+    ]
+    if isinstance(error, errors.InvalidArgument) and error.violations:
+        bad = error_details_pb2.BadRequest()
+        for violation in error.violations[:20]:
+            bad.field_violations.add(field=violation.field[:512], description=violation.description[:512])
+        details.append(bad)
+    if isinstance(error, errors.ResourceExhausted):
+        delay = Duration()
+        delay.FromNanoseconds(round(error.retry_after * 1e9))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    packed = []
+    for detail in details:
+        packed.append(AnyMessage())
+        packed[-1].Pack(detail)
+    return rpc_status.to_status(
+        status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message, details=packed)
+    )
+
+
+def error_of(failure: grpc.RpcError) -> errors.ParetuneError:
+    """The error that a failed call means; the inverse of `status_of`."""
+    code, text = failure.code(), failure.details() or ""
+    kind = _CLASSES.get(code, errors.InternalError)
+    reason: str | None = None
+    metadata: dict[str, str] = {}
+    violations: list[errors.Violation] = []
+    retry_after = 1.0
+    for detail in _details(failure):
+        if isinstance(detail, error_details_pb2.ErrorInfo):
+            reason, metadata = detail.reason, dict(detail.metadata)
+        elif isinstance(detail, error_details_pb2.BadRequest):
+            violations += [errors.Violation(v.field, v.description) for v in detail.field_violations]
+        elif isinstance(detail, error_details_pb2.RetryInfo):
+            retry_after = detail.retry_delay.ToNanoseconds() / 1e9
+    if kind is errors.InvalidArgument:
+        return errors.InvalidArgument(text, violations, reason=reason, metadata=metadata)
+    if kind is errors.ResourceExhausted:
+        return errors.ResourceExhausted(text, retry_after=retry_after, reason=reason, metadata=metadata)
+    if kind is errors.InternalError and code is not grpc.StatusCode.INTERNAL:
+        text = f"{code.name}: {text}"
+    return kind(text, reason=reason, metadata=metadata)
+
+
+def _details(failure: grpc.RpcError) -> Iterator[Message]:
+    try:
+        status = rpc_status.from_call(failure)
+    except (ValueError, AttributeError):
+        return
+    if status is None:
+        return
+    for packed in status.details:
+        for kind in (
+            error_details_pb2.ErrorInfo,
+            error_details_pb2.BadRequest,
+            error_details_pb2.RetryInfo,
+        ):
+            if packed.Is(kind.DESCRIPTOR):
+                detail = kind()
+                packed.Unpack(detail)
+                yield detail
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Within it, a failed call raises the `ParetuneError` that the service raised."""
+    try:
+        yield
+    except grpc.RpcError as failure:
+        raise error_of(failure) from failure
