@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import Enum
 
 from paretune.errors import InvalidArgument, Violation
-from paretune.experiment import MAX_TEXT_BYTES, Metric, Policy
+from paretune.experiment import MAX_TEXT_BYTES, Experiment, Metric, Policy
 from paretune.parameters import Assignments, is_number, unknown_name
 
 
@@ -49,6 +49,15 @@ class FailureReason(Enum):
     EXCEPTION = 5
     SIGNAL = 6
     NO_RESULT = 7
+
+
+class Directive(Enum):
+    """What a worker should do, as its heartbeat brings back."""
+
+    CONTINUE = 1
+    STOP_EARLY = 2
+    CANCEL = 3
+    PAUSE = 4
 
 
 @dataclass(frozen=True)
@@ -182,6 +191,34 @@ class Checkpoint:
     values: tuple[MetricValue, ...]
     attempt: int = 0
     create_time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened in an experiment: the object as it was right after.
+
+    Attributes:
+        sequence: grows within a store, with gaps.
+        change: what changed.
+    """
+
+    sequence: int
+    change: Experiment | Suggestion | Observation | Checkpoint
+    create_time: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model expects at one configuration.
+
+    Attributes:
+        feasibility: probability that the configuration is feasible, 0..1.
+        probability_efficient: probability that it would be on the front; None: not computed.
+    """
+
+    metrics: tuple[MetricPrediction, ...]
+    feasibility: float = 1.0
+    probability_efficient: float | None = None
 
 
 @dataclass(frozen=True)

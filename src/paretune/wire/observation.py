@@ -1,13 +1,15 @@
 """Suggestions, observations and fronts, to and from messages."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from google.protobuf.wrappers_pb2 import DoubleValue
 
 from paretune.errors import InvalidArgument
-from paretune.experiment import Policy
+from paretune.experiment import Experiment, Policy
 from paretune.observation import (
     Checkpoint,
+    Event,
     FailureReason,
     Lease,
     MetricPrediction,
@@ -17,6 +19,7 @@ from paretune.observation import (
     OutcomeKind,
     ParetoFront,
     ParetoPoint,
+    Prediction,
     Proposal,
     Provenance,
     Suggestion,
@@ -24,6 +27,7 @@ from paretune.observation import (
 )
 from paretune.parameters import Scalar
 from paretune.v1 import optimizer_pb2, store_pb2, types_pb2
+from paretune.wire.experiment import experiment_from_proto, experiment_to_proto
 from paretune.wire.values import (
     assignments_from_proto,
     assignments_to_proto,
@@ -240,3 +244,51 @@ def front_from_proto(message: types_pb2.ParetoFront) -> ParetoFront:
 
 def configuration_to_proto(assignments: Mapping[str, Scalar]) -> optimizer_pb2.Configuration:
     return optimizer_pb2.Configuration(assignments=assignments_to_proto(assignments))
+
+
+def event_to_proto(event: Event) -> store_pb2.Event:
+    message = store_pb2.Event(sequence=event.sequence, create_time=time_to_proto(event.create_time))
+    change = event.change
+    if isinstance(change, Experiment):
+        message.experiment.CopyFrom(experiment_to_proto(change))
+    elif isinstance(change, Suggestion):
+        message.suggestion.CopyFrom(suggestion_to_proto(change))
+    elif isinstance(change, Observation):
+        message.observation.CopyFrom(observation_to_proto(change))
+    else:
+        message.checkpoint.CopyFrom(checkpoint_to_proto(change))
+    return message
+
+
+_CHANGES: dict[str, Any] = {
+    "experiment": experiment_from_proto,
+    "suggestion": suggestion_from_proto,
+    "observation": observation_from_proto,
+    "checkpoint": checkpoint_from_proto,
+}
+
+
+def event_from_proto(message: store_pb2.Event) -> Event:
+    kind = message.WhichOneof("change")
+    if kind is None:
+        raise InvalidArgument.of("change", "is not set")
+    change = _CHANGES[kind](getattr(message, kind))
+    return Event(message.sequence, change, time_from_proto(message, "create_time"))
+
+
+def prediction_to_proto(prediction: Prediction) -> optimizer_pb2.Prediction:
+    efficient = prediction.probability_efficient
+    return optimizer_pb2.Prediction(
+        metrics=[types_pb2.MetricPrediction(**vars(p)) for p in prediction.metrics],
+        feasibility=prediction.feasibility,
+        probability_efficient=None if efficient is None else DoubleValue(value=efficient),
+    )
+
+
+def prediction_from_proto(message: optimizer_pb2.Prediction) -> Prediction:
+    known = message.HasField("probability_efficient")
+    return Prediction(
+        tuple(MetricPrediction(p.metric, p.mean, p.stddev) for p in message.metrics),
+        message.feasibility,
+        message.probability_efficient.value if known else None,
+    )
