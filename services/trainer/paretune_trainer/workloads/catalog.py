@@ -18,14 +18,12 @@ DIGITS: Final = Workload(
     summary="A small convolutional network on 8x8 handwritten digits; about a second per trial on a CPU.",
     entry_point="paretune_trainer.workloads.digits:digits",
     parameters=(
-        ParameterSpec("conv_1_filters", "int", "Channels of the first convolution.", 16, 2, 64, log=True),
-        ParameterSpec("conv_2_filters", "int", "Channels of the second convolution.", 32, 2, 128, log=True),
+        ParameterSpec("conv_1_filters", "int", "Channels of the first convolution.", 16, 4, 64, log=True),
+        ParameterSpec("conv_2_filters", "int", "Channels of the second convolution.", 32, 4, 128, log=True),
         ParameterSpec("kernel_size", "int", "Side of both convolutions' kernels, in pixels.", 3, 1, 5),
-        ParameterSpec("learning_rate", "double", "Adam's step size.", 3e-3, 1e-4, 1e-1, log=True),
+        ParameterSpec("learning_rate", "double", "Adam's step size.", 1e-2, 3e-4, 1e-1, log=True),
         ParameterSpec("dropout", "double", "Share of features dropped before the classifier.", 0.2, 0.0, 0.7),
-        ParameterSpec(
-            "activation", "categorical", "Nonlinearity.", "relu", choices=("relu", "gelu", "tanh")
-        ),
+        ParameterSpec("activation", "categorical", "Nonlinearity.", "relu", choices=("relu", "gelu", "tanh")),
         ParameterSpec("batch_size", "int", "Images per training step.", 64, 16, 256, log=True),
     ),
     metrics=(
@@ -33,7 +31,7 @@ DIGITS: Final = Workload(
         MetricSpec("inference_ms", "minimize", "Time to classify the validation set of 500 images.", "ms"),
     ),
     settings=(
-        SettingSpec("epochs", "6", "Passes over the training set."),
+        SettingSpec("epochs", "10", "Passes over the training set."),
         _DEVICE,
         _THREADS,
     ),

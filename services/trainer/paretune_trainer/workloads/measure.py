@@ -1,0 +1,162 @@
+"""Measured numbers with honest errors: durations and accuracies.
+
+Notation for durations:
+
+| symbol | meaning |
+|---|---|
+| n | number of timed repeats |
+| t_(i) | i-th smallest of the n durations, seconds |
+| c | rank of the lower end of a confidence interval of the median |
+| z | normal quantile with the same two-sided coverage as [t_(c), t_(n-c+1)] |
+
+The value is the median, because durations on a shared machine have a long right
+tail. Its standard error needs no assumption about the shape of the distribution:
+
+    SE = (t_(n-c+1) - t_(c)) / (2 z),  c = max(1, round((n + 1) / 2 - sqrt(n)))
+
+after McKean and Schrader, "A comparison of methods for studentizing the sample
+median", Communications in Statistics 13(6), 1984, with the exact binomial coverage
+of Price and Bonett, "Estimating the variance of the sample median", Journal of
+Statistical Computation and Simulation 68(3), 2001, which keeps it right for small n.
+
+It describes repeats inside one process. What differs between processes (memory
+layout, clock frequency, neighbours) is not in it; training the same configuration
+again shows that part.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from paretune_trainer.workload import TrialHandle
+
+_MIN_REPEATS: Final = 5
+# One sample covers at least this long, so that the clock's own cost (tens of
+# nanoseconds) and single interrupts (tens of microseconds) stay small in it.
+_MIN_SAMPLE_S: Final = 2e-3
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A duration measured several times.
+
+    Attributes:
+        median: Seconds per call.
+        stderr: Standard error of the median, seconds.
+        repeats: How many samples were taken.
+        calls_per_sample: How many calls each sample averages over.
+    """
+
+    median: float
+    stderr: float
+    repeats: int
+    calls_per_sample: int
+
+    def scaled(self, factor: float) -> tuple[float, float]:
+        """`(median, stderr)` in another unit, `factor` of it to the second."""
+        return self.median * factor, self.stderr * factor
+
+
+def _nothing() -> None:
+    """Stand in for device synchronisation where calls are synchronous already."""
+
+
+def time_call(
+    call: Callable[[], object],
+    *,
+    trial: TrialHandle,
+    synchronize: Callable[[], None] = _nothing,
+    warmup: int = 3,
+    repeats: int = 31,
+    budget_s: float = 2.0,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Timing:
+    """Time `call` while nothing else is timed on the device.
+
+    The warm-up runs first: it pays for lazy initialisation, kernel selection and cold
+    caches, and tells how many calls make one sample. The device is synchronised before
+    the clock is read on either side, since GPU calls return before their work is done.
+    Garbage collection is held off, as `timeit` does.
+
+    Args:
+        call: What to time; its result is dropped.
+        trial: Whose `exclusive()` lock is held during warm-up and repeats.
+        synchronize: Waits until the device has finished all queued work.
+        warmup: Calls before timing starts, at least 1.
+        repeats: Samples wanted.
+        budget_s: Stop sampling after this many seconds, but not before 5 samples.
+        clock: Seconds, monotonic.
+
+    Raises:
+        ValueError: `warmup` is below 1 or `repeats` below 5.
+    """
+    if warmup < 1 or repeats < _MIN_REPEATS:
+        raise ValueError(f"need warmup >= 1 and repeats >= {_MIN_REPEATS}, got {warmup} and {repeats}")
+
+    def sample(calls: int) -> float:
+        synchronize()
+        start = clock()
+        for _ in range(calls):
+            call()
+        synchronize()
+        return (clock() - start) / calls
+
+    with trial.exclusive():
+        was_collecting = gc.isenabled()
+        gc.collect()
+        gc.disable()
+        try:
+            fastest = min(sample(1) for _ in range(warmup))
+            calls = max(1, math.ceil(_MIN_SAMPLE_S / max(fastest, 1e-9)))
+            durations: list[float] = []
+            start = clock()
+            while len(durations) < repeats:
+                durations.append(sample(calls))
+                if len(durations) >= _MIN_REPEATS and clock() - start > budget_s:
+                    break
+        finally:
+            if was_collecting:
+                gc.enable()
+    return Timing(
+        statistics.median(durations), median_standard_error(durations), len(durations), calls_per_sample=calls
+    )
+
+
+def median_standard_error(values: Sequence[float]) -> float:
+    """Standard error of the sample median, distribution-free; see the module's notation.
+
+    Raises:
+        ValueError: Fewer than 3 values.
+    """
+    n = len(values)
+    if n < 3:
+        raise ValueError(f"a standard error of the median needs at least 3 values, got {n}")
+    ordered = sorted(values)
+    c = max(1, round((n + 1) / 2 - math.sqrt(n)))
+    # One tail: the median lies below t_(c) when fewer than c values fall below it.
+    tail = sum(math.comb(n, i) for i in range(c)) / 2**n
+    z = -statistics.NormalDist().inv_cdf(tail)
+    return (ordered[n - c] - ordered[c - 1]) / (2 * z)
+
+
+def accuracy_with_error(correct: int, total: int) -> tuple[float, float]:
+    """Accuracy and its binomial standard error.
+
+    The error is taken at the shrunken share (correct + 2) / (total + 4) of Agresti and
+    Coull, "Approximate is better than exact", The American Statistician 52(2), 1998, so
+    that 500 of 500 is not reported as known without error. It covers the choice of the
+    validation examples, not the randomness of training.
+
+    Raises:
+        ValueError: `total` is not positive or `correct` is not in 0..total.
+    """
+    if total < 1 or not 0 <= correct <= total:
+        raise ValueError(f"expected 0 <= correct <= total and total >= 1, got {correct} of {total}")
+    share = (correct + 2) / (total + 4)
+    return correct / total, math.sqrt(share * (1 - share) / (total + 4))
