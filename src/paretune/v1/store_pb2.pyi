@@ -136,6 +136,11 @@ class GetExperimentResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPERIMENT_FIELD_NUMBER: _builtins.int
+    EVENT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    event_sequence: _builtins.int
+    """Sequence number of the last event of the experiment (see Event.sequence): a view that has applied the
+    events up to it is as current as this reply.
+    """
     @_builtins.property
     def experiment(self) -> _types_pb2.Experiment:
         """The experiment."""
@@ -144,10 +149,11 @@ class GetExperimentResponse(_message.Message):
         self,
         *,
         experiment: _types_pb2.Experiment | None = ...,
+        event_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_sequence", b"event_sequence", "experiment", b"experiment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
