@@ -1,0 +1,64 @@
+# Six verbs. Everything they need is installed into .venv by themselves.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+SOURCES := src services tests tools examples benchmarks
+# One math thread per process: on small matrices more threads cost more than they give, and bits differ.
+export OMP_NUM_THREADS ?= 1
+export OPENBLAS_NUM_THREADS ?= 1
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: help demo test check pytest setup protos up clean bench
+help: ## Say what the targets do.
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+demo: .venv/demo ## Tune a real network: accuracy against inference time, model-based beside random search.
+	$(BIN)/python examples/demo.py $(if $(FRESH),--fresh)
+
+test: check pytest ## All that is needed to trust the tree; CI runs exactly this.
+
+pytest: .venv/dev
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: .venv/dev .venv/protos/done ## Format, lint, types, imports, protos, stubs.
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	.venv/protos/bin/python tools/gen_protos.py --check
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+setup: .venv/dev ## Install everything for development into .venv.
+
+up: .venv/demo ## Start the three services on this machine.
+	$(BIN)/paretune up
+
+protos: .venv/protos/done ## Generate src/paretune/v1 from protos/.
+	.venv/protos/bin/python tools/gen_protos.py
+
+bench: .venv/dev ## Short benchmarks; see benchmarks/README.md for the long ones.
+	$(BIN)/python benchmarks/quick_quality.py
+
+clean: ## Remove what was built or measured; nothing that git tracks.
+	rm -rf .venv build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "paretune needs Python 3.11 or newer; set PYTHON=...")'
+	$(PYTHON) -m venv .venv
+
+.venv/demo: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing paretune and PyTorch into .venv (a few minutes the first time) ..."
+	$(PIP) -e '.[torch]'
+	@touch $@
+
+.venv/dev: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing paretune, PyTorch, TensorFlow and the tools into .venv (a few minutes the first time) ..."
+	$(PIP) -e '.[torch,tensorflow,dev]'
+	@touch $@ .venv/demo
+
+# The generator of the stubs needs an older protobuf than the services run with.
+.venv/protos/done: tools/requirements-protos.txt | .venv/bin/python
+	$(BIN)/python -m venv .venv/protos
+	.venv/protos/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	@touch $@

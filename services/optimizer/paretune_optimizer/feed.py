@@ -1,0 +1,180 @@
+"""Live views: each experiment's History, fed by the Store's Watch stream, never re-read.
+
+A view follows the events of one experiment from its first. Whoever needs it as current as some reply of the
+Store waits for that reply's event sequence, and holds the view's lock while reading, so that nothing changes
+under a computation.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import grpc
+
+from paretune import wire
+from paretune.errors import DeadlineExceeded, NotFound, ParetuneError, Unavailable
+from paretune.experiment import Experiment
+from paretune.observation import Event, Observation, Suggestion
+from paretune.rpc.status import error_of
+from paretune.v1 import store_pb2, store_pb2_grpc
+from paretune_optimizer.history import History
+
+log = logging.getLogger("paretune")
+
+RETRY_SECONDS = 0.2
+
+
+class View:
+    """What the Optimizer knows of one experiment.
+
+    Attributes:
+        history: None until the first event, which carries the experiment.
+        sequence: sequence number of the last event applied.
+        ordinal: largest suggestion ordinal seen.
+        lock: held while `history` is read or changed.
+    """
+
+    def __init__(self) -> None:
+        """Nothing known yet."""
+        self.history: History | None = None
+        self.sequence = 0
+        self.ordinal = 0
+        self.resume_token = ""
+        self.lock = asyncio.Lock()
+        self.failure: ParetuneError | None = None
+        self.moved = asyncio.Condition()
+        self.users = 0
+        self.task: asyncio.Task[None] | None = None
+
+    def apply(self, event: Event) -> None:
+        """Take one event in. Events that were applied before change nothing."""
+        if event.sequence <= self.sequence:
+            return
+        change = event.change
+        if isinstance(change, Experiment):
+            if self.history is None:
+                self.history = History(change)
+            else:
+                self.history.update_experiment(change)
+        elif self.history is not None and isinstance(change, Suggestion):
+            self.history.set_suggestion(change)
+            self.ordinal = max(self.ordinal, change.ordinal)
+        elif self.history is not None and isinstance(change, Observation):
+            self.history.add_observation(change)
+        self.sequence = event.sequence
+
+
+class Feed:
+    """The views of all experiments that somebody asks about.
+
+    Args:
+        channel: to the Store.
+        capacity: views kept; the least recently used ones are dropped and rebuilt when asked for.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, capacity: int = 100) -> None:
+        """No views yet."""
+        self._store = store_pb2_grpc.StoreServiceStub(channel)
+        self._capacity = capacity
+        self._views: OrderedDict[str, View] = OrderedDict()
+
+    @asynccontextmanager
+    async def view(
+        self, experiment_id: str, sequence: int, timeout: float
+    ) -> AsyncIterator[tuple[View, History]]:
+        """The locked view of an experiment, at least as current as the event `sequence`.
+
+        Args:
+            experiment_id: an experiment that exists.
+            sequence: event sequence of a reply of the Store.
+            timeout: seconds to wait for the events.
+
+        Raises:
+            DeadlineExceeded: the events did not arrive in time.
+            NotFound: the experiment was deleted.
+        """
+        view = self._open(experiment_id)
+        view.users += 1
+        try:
+            await self._reach(view, experiment_id, sequence, timeout)
+            async with view.lock:
+                if view.history is None:
+                    raise NotFound.of("experiment", experiment_id)
+                yield view, view.history
+        finally:
+            view.users -= 1
+
+    async def close(self) -> None:
+        """Stop following."""
+        tasks = [view.task for view in self._views.values() if view.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._views.clear()
+
+    def _open(self, experiment_id: str) -> View:
+        view = self._views.get(experiment_id)
+        if view is None or view.failure is not None:
+            view = self._views[experiment_id] = View()
+            view.task = asyncio.create_task(self._follow(experiment_id, view))
+        self._views.move_to_end(experiment_id)
+        for key in [key for key, old in self._views.items() if not old.users and old is not view]:
+            if len(self._views) <= self._capacity:
+                break
+            task = self._views.pop(key).task
+            if task:
+                task.cancel()
+        return view
+
+    async def _reach(self, view: View, experiment_id: str, sequence: int, timeout: float) -> None:
+        def ready() -> bool:
+            return view.failure is not None or (view.history is not None and view.sequence >= sequence)
+
+        async with view.moved:
+            try:
+                await asyncio.wait_for(view.moved.wait_for(ready), timeout)
+            except TimeoutError:
+                raise DeadlineExceeded(
+                    f"The history of {experiment_id} did not arrive from the Store within {timeout:.1f} s; "
+                    "try again, it goes on loading."
+                ) from None
+        if view.failure is not None:
+            raise view.failure
+
+    async def _follow(self, experiment_id: str, view: View) -> None:
+        while True:
+            try:
+                await self._stream(experiment_id, view)
+            except grpc.aio.AioRpcError as failure:
+                error = error_of(failure)
+                if not isinstance(error, Unavailable):
+                    await self._fail(view, error)
+                    return
+            except ValueError as error:  # the search space changed: only a new view can show it
+                await self._fail(view, Unavailable(f"The experiment changed ({error}); try again."))
+                return
+            except Exception as error:
+                log.exception("the view of %s stopped", experiment_id)
+                await self._fail(view, Unavailable(f"The view of the experiment broke ({error}); try again."))
+                return
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _stream(self, experiment_id: str, view: View) -> None:
+        request = store_pb2.WatchRequest(
+            experiment_id=experiment_id, resume_token=view.resume_token, skip_checkpoints=True
+        )
+        async for reply in self._store.Watch(request, wait_for_ready=True):  # type: ignore[attr-defined]
+            async with view.lock:
+                for event in reply.events:
+                    view.apply(wire.event_from_proto(event))
+            view.resume_token = reply.resume_token
+            async with view.moved:
+                view.moved.notify_all()
+
+    async def _fail(self, view: View, error: ParetuneError) -> None:
+        with suppress(asyncio.CancelledError):
+            async with view.moved:
+                view.failure = error
+                view.moved.notify_all()

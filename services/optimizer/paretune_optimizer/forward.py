@@ -1,0 +1,59 @@
+"""The Optimizer's port also serves StoreService: bytes in, bytes out, so that clients need one address."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from paretune.rpc.status import error_of
+from paretune.v1 import store_pb2
+
+TIMEOUT = 30.0
+"""Seconds that a forwarded unary call waits for the Store when the caller set no deadline."""
+
+_SERVICE = store_pb2.DESCRIPTOR.services_by_name["StoreService"]
+
+
+class StoreForwarder(grpc.GenericRpcHandler):
+    """Handlers for every RPC of StoreService that call the same RPC of the Store.
+
+    Requests and replies are not parsed. A failure of the Store is passed on as the same error; when the
+    Store is away, calls wait for it until their deadline.
+    """
+
+    def __init__(self, store: grpc.aio.Channel) -> None:
+        """Forward to the Store behind this channel."""
+        self._handlers: dict[str, Any] = {}
+        for method in _SERVICE.methods:
+            path = f"/{_SERVICE.full_name}/{method.name}"
+            if method.server_streaming:
+                handler = grpc.unary_stream_rpc_method_handler(_stream(store.unary_stream(path)))
+            else:
+                handler = grpc.unary_unary_rpc_method_handler(_unary(store.unary_unary(path)))
+            self._handlers[path] = handler
+
+    def service(self, handler_call_details: Any) -> Any:
+        """The handler of the named RPC, or None when it is not the Store's."""
+        return self._handlers.get(handler_call_details.method)
+
+
+def _unary(call: Any) -> Any:
+    async def forward(request: bytes, context: Any) -> bytes:
+        left = context.time_remaining()
+        try:
+            return await call(request, timeout=TIMEOUT if left is None else left, wait_for_ready=True)  # type: ignore[no-any-return]
+        except grpc.aio.AioRpcError as failure:
+            raise error_of(failure) from failure
+
+    return forward
+
+
+def _stream(call: Any) -> Any:
+    async def forward(request: bytes, context: Any) -> AsyncIterator[bytes]:
+        try:
+            async for reply in call(request, timeout=context.time_remaining(), wait_for_ready=True):
+                yield reply
+        except grpc.aio.AioRpcError as failure:
+            raise error_of(failure) from failure
+
+    return forward
