@@ -118,7 +118,7 @@ class ParameterSpec:
             if value not in self.choices:
                 raise ValueError(f"{self.name}: {value!r} is not one of {', '.join(self.choices)}")
             return value
-        if isinstance(value, str) or isinstance(value, bool) or not math.isfinite(value):
+        if isinstance(value, (str, bool)) or not math.isfinite(value):
             raise ValueError(f"{self.name}: expected a finite {self.type}, got {value!r}")
         if self.type == "int":
             if value != int(value):

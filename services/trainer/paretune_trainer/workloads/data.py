@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -149,6 +150,8 @@ def _cached(data: DataSet, file: DataFile, cache: Path, progress: Progress | Non
         except ChecksumMismatch:
             raise
         except (OSError, ValueError) as error:  # URLError is an OSError; ValueError is a bad URL
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()  # it holds the connection
             raise MissingData(
                 f"{data.name}: {file.name} is not here and could not be downloaded ({error}). "
                 f"Fetch {file.url} on a connected machine and save it as {path}, or save it as "

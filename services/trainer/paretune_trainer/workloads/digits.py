@@ -139,5 +139,5 @@ def load_digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     path = Path(package.submodule_search_locations[0]) / "datasets" / "data" / "digits.csv.gz"
     with gzip.open(path, "rt", encoding="ascii") as file:
         table = np.loadtxt(file, delimiter=",", dtype=np.uint8)  # (1797, 65), pixels 0..16 then the label
-    images = table[:, :64].reshape(-1, 1, 8, 8).astype(np.float32) / 16 - 0.5
+    images = (table[:, :64].reshape(-1, 1, 8, 8) / 16 - 0.5).astype(np.float32)
     return images, table[:, 64].astype(np.int64)
