@@ -1,1 +1,73 @@
 """paretune: the whole efficient frontier of competing metrics, with few trainings."""
+
+from paretune import errors
+from paretune.client import Client, connect
+from paretune.errors import ParetuneError
+from paretune.experiment import (
+    Experiment,
+    ExperimentState,
+    Goal,
+    LeasePolicy,
+    Maximize,
+    Metric,
+    Minimize,
+    Policy,
+    RelativeThreshold,
+    Strategy,
+    Workload,
+)
+from paretune.handle import ExperimentHandle
+from paretune.observation import (
+    Directive,
+    MetricValue,
+    Observation,
+    Outcome,
+    OutcomeKind,
+    ParetoFront,
+    ParetoPoint,
+    Prediction,
+    Provenance,
+    Suggestion,
+    SuggestionState,
+)
+from paretune.parameters import Beta, Categorical, Condition, Double, Int, Normal, Weights
+from paretune.space import LinearConstraint, SearchSpace
+
+__all__ = [
+    "Beta",
+    "Categorical",
+    "Client",
+    "Condition",
+    "Directive",
+    "Double",
+    "Experiment",
+    "ExperimentHandle",
+    "ExperimentState",
+    "Goal",
+    "Int",
+    "LeasePolicy",
+    "LinearConstraint",
+    "Maximize",
+    "Metric",
+    "MetricValue",
+    "Minimize",
+    "Normal",
+    "Observation",
+    "Outcome",
+    "OutcomeKind",
+    "ParetoFront",
+    "ParetoPoint",
+    "ParetuneError",
+    "Policy",
+    "Prediction",
+    "Provenance",
+    "RelativeThreshold",
+    "SearchSpace",
+    "Strategy",
+    "Suggestion",
+    "SuggestionState",
+    "Weights",
+    "Workload",
+    "connect",
+    "errors",
+]

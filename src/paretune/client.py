@@ -1,0 +1,385 @@
+"""The client for scripts and services: every verb of paretune as a blocking call.
+
+    with Client("127.0.0.1:50051") as client:
+        experiment = client.create_experiment(name="digits", parameters=[...], metrics=[...])
+
+All verbs take and give the frozen values of the vocabulary. A call is retried with the same request until it
+is answered or its time is up, so that each happens once, also when a service restarts meanwhile.
+
+Errors of every verb: `Unavailable` (nobody answers there), `DeadlineExceeded` (no answer in time),
+`ResourceExhausted` (overload); those that say something about the arguments are listed at the verb.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from paretune import calls
+from paretune.calls import Call, Heartbeat, Pages, Retries
+from paretune.errors import ParetuneError, Unavailable
+from paretune.experiment import Experiment, ExperimentState
+from paretune.handle import ExperimentHandle
+from paretune.observation import (
+    Checkpoint,
+    Directive,
+    Event,
+    Observation,
+    OutcomeKind,
+    ParetoFront,
+    Prediction,
+    Suggestion,
+    SuggestionState,
+)
+from paretune.parameters import Scalar
+from paretune.rpc.channel import DEFAULT_TIMEOUT, open_channel
+from paretune.rpc.health import wait_until_serving
+from paretune.rpc.status import translated
+
+T = TypeVar("T")
+
+DEFAULT_ADDRESS = "127.0.0.1:50051"
+
+
+class Client:
+    """A connection to one Optimizer, whose port also serves the Store. Safe to share between threads.
+
+    Args:
+        address: ``host:port`` or ``unix:path`` of the Optimizer.
+        timeout: seconds until a call gives up.
+    """
+
+    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+        self.address = address
+        self.timeout = timeout
+        self._on_close: list[Callable[[], None]] = []
+        self._channel = open_channel(address)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Client({self.address!r})"
+
+    def close(self) -> None:
+        """Close the connection; calls under way end with an error."""
+        self._channel.close()
+        while self._on_close:
+            self._on_close.pop()()
+
+    def run(self, call: Call[T], *, patience: float | None = None) -> T:
+        """Run a call, trying again while the service does not answer, for `patience` seconds in all.
+
+        Raises:
+            ParetuneError: what the service said, or `Unavailable` or `DeadlineExceeded`.
+        """
+        limit = self.timeout if patience is None else patience
+        retries, begin = Retries(limit), time.monotonic()
+        invoke = self._channel.unary_unary(
+            call.method, call.request.__class__.SerializeToString, call.reply.FromString
+        )
+        while True:
+            left = max(begin + limit - time.monotonic(), 0.001)
+            try:
+                with translated():
+                    return call.read(invoke(call.request, timeout=min(left, self.timeout)))
+            except ParetuneError as error:
+                elapsed = time.monotonic() - begin
+                time.sleep(retries.delay(calls.with_advice(error, self.address, elapsed), elapsed))
+
+    def _all(self, pages: Pages[T]) -> Iterator[T]:
+        token = ""
+        while True:
+            items, token = self.run(pages.page(token))
+            yield from items
+            if not token:
+                return
+
+    # Experiments
+
+    def create_experiment(
+        self, experiment: Experiment | None = None, *, request_id: str | None = None, **fields: Any
+    ) -> ExperimentHandle:
+        """Record an experiment, given whole or as the fields of `paretune.calls.new_experiment`.
+
+        Raises:
+            InvalidArgument: with the path of every offending field.
+            AlreadyExists: the chosen id is taken.
+        """
+        new = experiment or calls.new_experiment(**fields)
+        return ExperimentHandle(self, self.run(calls.create_experiment(new, request_id)))
+
+    def experiment(self, experiment_id: str) -> ExperimentHandle:
+        """A handle on a recorded experiment.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        return ExperimentHandle(self, self.get_experiment(experiment_id))
+
+    def get_experiment(self, experiment_id: str) -> Experiment:
+        """The experiment as it is now, with its progress.
+
+        Raises:
+            NotFound: there is none with this id.
+        """
+        return self.run(calls.get_experiment(experiment_id))
+
+    def list_experiments(
+        self,
+        states: Iterable[ExperimentState] = (),
+        labels: Mapping[str, str] | None = None,
+        name: str = "",
+    ) -> Iterator[Experiment]:
+        """Experiments, newest first: in these states (default: all but ARCHIVED), with these labels."""
+        return self._all(calls.list_experiments(states, labels, name))
+
+    def update_experiment(
+        self, experiment_id: str, *, etag: str = "", request_id: str | None = None, **changes: Any
+    ) -> Experiment:
+        """Change name, observation_budget, parallelism, lease_policy, metadata, labels, state or metrics.
+
+        Raises:
+            InvalidArgument: another field, or a value that is not allowed.
+            NotFound: there is none with this id.
+            Aborted: `etag` is not the current one.
+        """
+        return self.run(calls.update_experiment(experiment_id, etag, changes, request_id))
+
+    def delete_experiment(self, experiment_id: str, *, etag: str = "", request_id: str | None = None) -> None:
+        """Remove the experiment with everything recorded in it.
+
+        Raises:
+            NotFound: there is none with this id.
+            Aborted: `etag` is not the current one.
+        """
+        self.run(calls.delete_experiment(experiment_id, etag, request_id))
+
+    # Suggestions
+
+    def suggest(
+        self,
+        experiment_id: str,
+        count: int = 1,
+        *,
+        worker: str | None = None,
+        within_budget: bool = False,
+        compute_limit: float | None = None,
+        request_id: str | None = None,
+        patience: float | None = None,
+    ) -> list[Suggestion]:
+        """Configurations to train next, leased by `worker` (default: this host, process and thread).
+
+        Args:
+            experiment_id: the experiment.
+            count: how many, 1 to 1000; fewer come when a budget or a finite space leaves fewer.
+            worker: name of the holder of the leases.
+            within_budget: refuse rather than go past the observation budget.
+            compute_limit: seconds that the Optimizer may compute (default 5).
+            request_id: makes the call happen once, however often it is sent.
+            patience: seconds to go on trying while nobody answers (default: the client's timeout).
+
+        Raises:
+            NotFound: there is no such experiment.
+            FailedPrecondition: EXPERIMENT_NOT_ACTIVE, BUDGET_EXHAUSTED or SPACE_EXHAUSTED.
+        """
+        call = calls.suggest(experiment_id, count, worker, within_budget, compute_limit, request_id)
+        return self.run(call, patience=patience)
+
+    def queue(
+        self,
+        experiment_id: str,
+        assignments: Mapping[str, Scalar],
+        metadata: Mapping[str, str] | None = None,
+        *,
+        request_id: str | None = None,
+    ) -> Suggestion:
+        """Queue a configuration of your own; the next worker gets it.
+
+        Raises:
+            InvalidArgument: the configuration is not in the search space.
+            FailedPrecondition: EXPERIMENT_NOT_ACTIVE.
+        """
+        return self.run(calls.queue(experiment_id, assignments, metadata, request_id))
+
+    def heartbeat(self, suggestion_id: str, fence: str, *, patience: float | None = None) -> Heartbeat:
+        """Extend a lease; gives what the worker should do.
+
+        Raises:
+            FailedPrecondition: STALE_LEASE or SUGGESTION_FINISHED: stop, the work is not yours any more.
+        """
+        return self.run(calls.heartbeat(suggestion_id, fence), patience=patience)
+
+    def release(self, suggestion_id: str, fence: str, *, request_id: str | None = None) -> Suggestion:
+        """Hand a leased suggestion back, to be queued again.
+
+        Raises:
+            FailedPrecondition: STALE_LEASE or SUGGESTION_FINISHED.
+        """
+        return self.run(calls.release(suggestion_id, fence, request_id))
+
+    def cancel(self, suggestion_id: str, *, request_id: str | None = None) -> Suggestion:
+        """Withdraw a suggestion; its worker is told with the next heartbeat.
+
+        Raises:
+            FailedPrecondition: SUGGESTION_FINISHED.
+        """
+        return self.run(calls.cancel(suggestion_id, request_id))
+
+    def get_suggestion(self, suggestion_id: str) -> Suggestion:
+        """One suggestion as it is now."""
+        return self.run(calls.get_suggestion(suggestion_id))
+
+    def list_suggestions(
+        self, experiment_id: str, states: Iterable[SuggestionState] = ()
+    ) -> Iterator[Suggestion]:
+        """Suggestions by ordinal, in these states (default: all)."""
+        return self._all(calls.list_suggestions(experiment_id, states))
+
+    # Observations and checkpoints
+
+    def observe(
+        self,
+        observation: Observation,
+        *,
+        fence: str = "",
+        request_id: str | None = None,
+        patience: float | None = None,
+    ) -> Observation:
+        """Record a result: `experiment_id`, a `suggestion_id` (with its fence) or assignments, the values.
+
+        Raises:
+            InvalidArgument: unknown, missing or repeated metrics, or assignments outside the space.
+            FailedPrecondition: STALE_LEASE or SUGGESTION_FINISHED; nothing was recorded.
+        """
+        return self.run(calls.observe(observation, fence, request_id), patience=patience)
+
+    def observe_batch(
+        self,
+        experiment_id: str,
+        observations: Sequence[Observation | tuple[Observation, str]],
+        *,
+        request_id: str | None = None,
+    ) -> list[Observation]:
+        """Record 1 to 1000 results, all or none; one that answers a lease comes with its fence.
+
+        Raises:
+            InvalidArgument: as `observe`, with the index in the path.
+            FailedPrecondition: as `observe`.
+        """
+        return self.run(calls.observe_batch(experiment_id, observations, request_id))
+
+    def get_observation(self, observation_id: str) -> Observation:
+        """One observation."""
+        return self.run(calls.get_observation(observation_id))
+
+    def list_observations(
+        self, experiment_id: str, outcomes: Iterable[OutcomeKind] = ()
+    ) -> Iterator[Observation]:
+        """Observations by ordinal, with one of these outcomes (default: all)."""
+        return self._all(calls.list_observations(experiment_id, outcomes))
+
+    def record_checkpoints(
+        self,
+        suggestion_id: str,
+        fence: str,
+        checkpoints: Iterable[Checkpoint],
+        *,
+        patience: float | None = None,
+    ) -> Directive:
+        """Record intermediate metric vectors of a running training; gives what the worker should do.
+
+        Raises:
+            InvalidArgument: unknown metrics or values that are not finite.
+            FailedPrecondition: STALE_LEASE or SUGGESTION_FINISHED.
+        """
+        return self.run(calls.record_checkpoints(suggestion_id, fence, checkpoints), patience=patience)
+
+    def list_checkpoints(self, suggestion_id: str) -> Iterator[Checkpoint]:
+        """Checkpoints of a suggestion by attempt and step."""
+        return self._all(calls.list_checkpoints(suggestion_id))
+
+    def watch(
+        self, experiment_id: str, resume_token: str = "", skip_checkpoints: bool = False
+    ) -> Iterator[Event]:
+        """Everything that happens in an experiment, from its beginning, and then live, without end.
+
+        When the service restarts, the stream goes on after the last event that was seen.
+
+        Raises:
+            NotFound: there is no such experiment.
+            Unavailable: the service did not come back within the client's timeout.
+        """
+        while True:
+            self.get_experiment(experiment_id)  # waits for a service, and says so when there is none
+            call = calls.watch(experiment_id, resume_token, skip_checkpoints)
+            invoke = self._channel.unary_stream(
+                call.method, call.request.__class__.SerializeToString, call.reply.FromString
+            )
+            stream = invoke(call.request)
+            try:
+                with translated():
+                    for reply in stream:
+                        yield from call.read(reply)
+                        resume_token = reply.resume_token or resume_token
+            except Unavailable:
+                time.sleep(0.1)
+            finally:
+                stream.cancel()
+
+    # What the results mean
+
+    def pareto_front(
+        self,
+        experiment_id: str,
+        *,
+        as_of: int = 0,
+        slack: float = 0.0,
+        reference_point: Mapping[str, float] | None = None,
+    ) -> ParetoFront:
+        """The efficient observations.
+
+        Args:
+            experiment_id: the experiment.
+            as_of: take only the first this many observations into account; 0: all.
+            slack: also give observations dominated by no more than this many standard errors.
+            reference_point: metric -> value from which hypervolume is measured; None: the Optimizer's.
+        """
+        return self.run(calls.pareto_front(experiment_id, as_of, slack, reference_point))
+
+    def hypervolume_history(
+        self, experiment_id: str, *, reference_point: Mapping[str, float] | None = None
+    ) -> list[float]:
+        """Hypervolume after 1, 2, 3, ... observations, all measured from one reference point."""
+        return self.run(calls.hypervolume_history(experiment_id, reference_point))
+
+    def predict(self, experiment_id: str, configurations: Sequence[Mapping[str, Scalar]]) -> list[Prediction]:
+        """What the model expects of each configuration.
+
+        Raises:
+            InvalidArgument: a configuration is not in the search space.
+            FailedPrecondition: there are too few observations for a model.
+        """
+        return self.run(calls.predict(experiment_id, configurations))
+
+
+def connect(
+    address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT, wait: float = 10.0
+) -> Client:
+    """A client, once the Optimizer at `address` says that it serves.
+
+    Args:
+        address: ``host:port`` or ``unix:path``.
+        timeout: seconds until a later call gives up.
+        wait: seconds to wait for the service to come up.
+
+    Raises:
+        Unavailable: nobody serves there within `wait` seconds.
+    """
+    wait_until_serving(address, wait)
+    return Client(address, timeout=timeout)

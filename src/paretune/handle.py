@@ -1,0 +1,209 @@
+"""`ExperimentHandle`: one experiment and everything you can do with it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+from paretune import report
+from paretune.errors import InvalidArgument
+from paretune.experiment import Experiment, ExperimentState, Goal
+from paretune.observation import (
+    Event,
+    Observation,
+    OutcomeKind,
+    ParetoFront,
+    Prediction,
+    Suggestion,
+    SuggestionState,
+)
+from paretune.parameters import Scalar
+
+if TYPE_CHECKING:
+    from paretune.client import Client
+
+
+class ExperimentHandle:
+    """One recorded experiment.
+
+    Attributes:
+        client: the client that it was got from.
+        experiment: the experiment as last read; `refresh` reads it again.
+    """
+
+    def __init__(self, client: "Client", experiment: Experiment) -> None:
+        self.client = client
+        self.experiment = experiment
+
+    def __repr__(self) -> str:
+        return f"ExperimentHandle({self.id!r}, name={self.name!r})"
+
+    @property
+    def id(self) -> str:
+        """The id that the Store gave."""
+        return self.experiment.id
+
+    @property
+    def name(self) -> str:
+        """The name for people."""
+        return self.experiment.name
+
+    def refresh(self) -> Experiment:
+        """The experiment as it is now, with its progress."""
+        self.experiment = self.client.get_experiment(self.id)
+        return self.experiment
+
+    # Suggest and observe
+
+    @overload
+    def suggest(self, *, worker: str | None = None, request_id: str | None = None) -> Suggestion: ...
+    @overload
+    def suggest(
+        self, count: int, *, worker: str | None = None, request_id: str | None = None
+    ) -> list[Suggestion]: ...
+    def suggest(
+        self, count: int | None = None, *, worker: str | None = None, request_id: str | None = None
+    ) -> Suggestion | list[Suggestion]:
+        """What to train next: one Suggestion, or a list of `count`.
+
+        Raises:
+            FailedPrecondition: the experiment is not active, or a finite space is exhausted.
+        """
+        found = self.client.suggest(self.id, count or 1, worker=worker, request_id=request_id)
+        return found[0] if count is None else found
+
+    def queue(
+        self, assignments: Mapping[str, Scalar], metadata: Mapping[str, str] | None = None
+    ) -> Suggestion:
+        """Queue a configuration of your own; the next worker gets it.
+
+        Raises:
+            InvalidArgument: it is not in the search space.
+        """
+        return self.client.queue(self.id, assignments, metadata)
+
+    def observe(
+        self,
+        target: Suggestion | Mapping[str, Scalar],
+        values: Mapping[str, Any] | None = None,
+        *,
+        infeasible: str = "",
+        crashed: str = "",
+        stopped_early: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+    ) -> Observation:
+        """Record a result.
+
+        Args:
+            target: the suggestion that was trained, or the assignments of a training of your own.
+            values: metric -> value, or (value, standard error), in the metric's units.
+            infeasible: why the configuration cannot work, in a sentence; the model learns it.
+            crashed: why the training failed for reasons that say nothing about the configuration.
+            stopped_early: last step, of a training that was stopped before its end.
+            metadata: free notes.
+            request_id: makes the call happen once, however often it is sent.
+
+        Raises:
+            InvalidArgument: unknown or missing metrics, values not finite, assignments outside the space.
+            FailedPrecondition: STALE_LEASE or SUGGESTION_FINISHED; nothing was recorded.
+        """
+        outcome = report.outcome_of(infeasible, crashed, stopped_early)
+        observation, fence = report.observation_of(self.id, target, values or {}, outcome, metadata)
+        return self.client.observe(observation, fence=fence, request_id=request_id)
+
+    # Read
+
+    def observations(self, outcomes: Iterable[OutcomeKind] = ()) -> list[Observation]:
+        """Observations in the order in which they were recorded."""
+        return list(self.client.list_observations(self.id, outcomes))
+
+    def suggestions(self, states: Iterable[SuggestionState] = ()) -> list[Suggestion]:
+        """Suggestions in the order in which they were made."""
+        return list(self.client.list_suggestions(self.id, states))
+
+    def watch(self, resume_token: str = "", skip_checkpoints: bool = False) -> Iterator[Event]:
+        """Everything that happened, and then happens, in the experiment; without end."""
+        return self.client.watch(self.id, resume_token, skip_checkpoints)
+
+    def pareto_front(
+        self,
+        *,
+        as_of: int = 0,
+        slack: float = 0.0,
+        reference_point: Mapping[str, float] | None = None,
+    ) -> ParetoFront:
+        """The efficient observations, best in the first metric first."""
+        return self.client.pareto_front(self.id, as_of=as_of, slack=slack, reference_point=reference_point)
+
+    def hypervolume(self, *, reference_point: Mapping[str, float] | None = None) -> float:
+        """Hypervolume between the front and the reference point, in the product of the metrics' units."""
+        return self.pareto_front(reference_point=reference_point).hypervolume
+
+    def hypervolume_history(self, *, reference_point: Mapping[str, float] | None = None) -> list[float]:
+        """Hypervolume after 1, 2, 3, ... observations."""
+        return self.client.hypervolume_history(self.id, reference_point=reference_point)
+
+    def best(self) -> Observation | None:
+        """The best observation of an experiment with a single optimized metric; None when there is none.
+
+        Raises:
+            InvalidArgument: several metrics are optimized; ask for `pareto_front`.
+        """
+        single_metric(self.experiment)
+        front = self.pareto_front()
+        return front[0].observation if front else None
+
+    @overload
+    def predict(self, configurations: Mapping[str, Scalar]) -> Prediction: ...
+    @overload
+    def predict(self, configurations: Sequence[Mapping[str, Scalar]]) -> list[Prediction]: ...
+    def predict(
+        self, configurations: Mapping[str, Scalar] | Sequence[Mapping[str, Scalar]]
+    ) -> Prediction | list[Prediction]:
+        """What the model expects: of one configuration, or of each in a list.
+
+        Raises:
+            FailedPrecondition: there are too few observations for a model.
+        """
+        if isinstance(configurations, Mapping):
+            return self.client.predict(self.id, [configurations])[0]
+        return self.client.predict(self.id, configurations)
+
+    # Change
+
+    def update(self, *, etag: str = "", **changes: Any) -> Experiment:
+        """Change fields, as `Client.update_experiment`."""
+        self.experiment = self.client.update_experiment(self.id, etag=etag, **changes)
+        return self.experiment
+
+    def pause(self) -> Experiment:
+        """Give no more suggestions for now; reports are still taken."""
+        return self.update(state=ExperimentState.PAUSED)
+
+    def resume(self) -> Experiment:
+        """Give suggestions again."""
+        return self.update(state=ExperimentState.ACTIVE)
+
+    def finish(self) -> Experiment:
+        """End the search; reports of running trainings are still taken."""
+        return self.update(state=ExperimentState.FINISHED)
+
+    def archive(self) -> Experiment:
+        """Hide the experiment from lists."""
+        return self.update(state=ExperimentState.ARCHIVED)
+
+    def delete(self) -> None:
+        """Remove the experiment with everything recorded in it."""
+        self.client.delete_experiment(self.id)
+
+
+def single_metric(experiment: Experiment) -> Goal:
+    """Direction of the only optimized metric.
+
+    Raises:
+        InvalidArgument: there are several.
+    """
+    metrics = experiment.optimized_metrics
+    if len(metrics) > 1:
+        names = ", ".join(metric.name for metric in metrics)
+        raise InvalidArgument(f"{names} compete, so there is no single best: ask for pareto_front().")
+    return metrics[0].goal
