@@ -165,7 +165,7 @@ class Feed:
         request = store_pb2.WatchRequest(
             experiment_id=experiment_id, resume_token=view.resume_token, skip_checkpoints=True
         )
-        async for reply in self._store.Watch(request, wait_for_ready=True):  # type: ignore[attr-defined]
+        async for reply in self._store.Watch(request, wait_for_ready=True):
             async with view.lock:
                 for event in reply.events:
                     view.apply(wire.event_from_proto(event))

@@ -26,11 +26,11 @@ class StoreForwarder(grpc.GenericRpcHandler):
         self._handlers: dict[str, Any] = {}
         for method in _SERVICE.methods:
             path = f"/{_SERVICE.full_name}/{method.name}"
-            if method.server_streaming:
-                handler = grpc.unary_stream_rpc_method_handler(_stream(store.unary_stream(path)))
-            else:
-                handler = grpc.unary_unary_rpc_method_handler(_unary(store.unary_unary(path)))
-            self._handlers[path] = handler
+            self._handlers[path] = (
+                grpc.unary_stream_rpc_method_handler(_stream(store.unary_stream(path)))
+                if method.server_streaming
+                else grpc.unary_unary_rpc_method_handler(_unary(store.unary_unary(path)))
+            )
 
     def service(self, handler_call_details: Any) -> Any:
         """The handler of the named RPC, or None when it is not the Store's."""
@@ -41,7 +41,7 @@ def _unary(call: Any) -> Any:
     async def forward(request: bytes, context: Any) -> bytes:
         left = context.time_remaining()
         try:
-            return await call(request, timeout=TIMEOUT if left is None else left, wait_for_ready=True)  # type: ignore[no-any-return]
+            return await call(request, timeout=TIMEOUT if left is None else left, wait_for_ready=True)
         except grpc.aio.AioRpcError as failure:
             raise error_of(failure) from failure
 

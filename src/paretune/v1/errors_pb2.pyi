@@ -79,6 +79,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """DEADLINE_EXCEEDED. The deadline passed before an answer was ready."""
     ERROR_REASON_BUG: _ErrorReason.ValueType  # 19
     """INTERNAL. A bug in paretune; the service's log has the details."""
+    ERROR_REASON_TOO_FEW_OBSERVATIONS: _ErrorReason.ValueType  # 20
+    """FAILED_PRECONDITION. A model needs more observations. Metadata: {"observations": "1"}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason says in one machine-readable word why a call did not return OK. Invalid input
@@ -141,4 +143,6 @@ ERROR_REASON_DEADLINE: ErrorReason.ValueType  # 18
 """DEADLINE_EXCEEDED. The deadline passed before an answer was ready."""
 ERROR_REASON_BUG: ErrorReason.ValueType  # 19
 """INTERNAL. A bug in paretune; the service's log has the details."""
+ERROR_REASON_TOO_FEW_OBSERVATIONS: ErrorReason.ValueType  # 20
+"""FAILED_PRECONDITION. A model needs more observations. Metadata: {"observations": "1"}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

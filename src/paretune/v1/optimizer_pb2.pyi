@@ -108,8 +108,8 @@ class GetParetoFrontRequest(_message.Message):
     as_of_observation: _builtins.int
     """Take only the first this many observations into account. 0: all."""
     slack: _builtins.float
-    """Also give observations that are dominated by no more than this many standard errors of the metrics
-    involved: room for noise. Default 0.
+    """Also give observations that are dominated by no more than this many standard errors in every metric
+    (the median of those reported for the metric): room for noise. Default 0.
     """
     @_builtins.property
     def reference_point(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.MetricValue]:

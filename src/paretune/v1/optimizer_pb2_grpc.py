@@ -90,8 +90,7 @@ class OptimizerServiceServicer(object):
 
     def Predict(self, request, context):
         """Predict says what the model expects of given configurations.
-        Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION when there are too few observations
-        for a model; UNAVAILABLE.
+        Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

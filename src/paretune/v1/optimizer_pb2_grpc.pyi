@@ -49,8 +49,7 @@ class OptimizerServiceStub:
     """
     Predict: _grpc.UnaryUnaryMultiCallable[_optimizer_pb2.PredictRequest, _optimizer_pb2.PredictResponse]
     """Predict says what the model expects of given configurations.
-    Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION when there are too few observations
-    for a model; UNAVAILABLE.
+    Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
     """
 
 @_typing.type_check_only
@@ -74,8 +73,7 @@ class OptimizerServiceAsyncStub(OptimizerServiceStub):
     """
     Predict: _aio.UnaryUnaryMultiCallable[_optimizer_pb2.PredictRequest, _optimizer_pb2.PredictResponse]  # type: ignore[assignment]
     """Predict says what the model expects of given configurations.
-    Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION when there are too few observations
-    for a model; UNAVAILABLE.
+    Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
     """
 
 class OptimizerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -120,8 +118,7 @@ class OptimizerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_optimizer_pb2.PredictResponse, _abc.Awaitable[_optimizer_pb2.PredictResponse]]:
         """Predict says what the model expects of given configurations.
-        Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION when there are too few observations
-        for a model; UNAVAILABLE.
+        Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
         """
 
 def add_OptimizerServiceServicer_to_server(servicer: OptimizerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

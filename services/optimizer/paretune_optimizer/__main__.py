@@ -1,0 +1,73 @@
+"""Start the Optimizer: `python -m paretune_optimizer --help`."""
+
+import asyncio
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+import grpc
+import typer
+from threadpoolctl import threadpool_limits
+
+from paretune.rpc.channel import open_async_channel
+from paretune.rpc.server import CannotListen, Serving, configure_logging, serve
+from paretune.v1 import optimizer_pb2_grpc
+from paretune_optimizer.feed import Feed
+from paretune_optimizer.forward import StoreForwarder
+from paretune_optimizer.servicer import OptimizerServicer
+
+SERVICES = ["paretune.v1.OptimizerService", "paretune.v1.StoreService"]
+
+
+async def run(serving: Serving, store: str, threads: int, capacity: int) -> None:
+    """Serve until told to stop."""
+    channel = open_async_channel(store)
+    feed = Feed(channel, capacity)
+    executor = ThreadPoolExecutor(threads, thread_name_prefix="compute")
+
+    def register(server: grpc.aio.Server) -> None:
+        servicer = OptimizerServicer(channel, feed, executor)
+        optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(servicer, server)
+        server.add_generic_rpc_handlers((StoreForwarder(channel),))
+
+    try:
+        await serve(serving, register, SERVICES, stopping=feed.close)
+    finally:
+        await channel.close()
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def main(
+    listen: Annotated[
+        str, typer.Option(envvar="PARETUNE_OPTIMIZER_LISTEN", help="HOST:PORT or unix:PATH.")
+    ] = "127.0.0.1:50051",
+    store: Annotated[
+        str, typer.Option(envvar="PARETUNE_STORE", help="Address of the Store.")
+    ] = "127.0.0.1:50052",
+    threads: Annotated[
+        int, typer.Option(min=1, envvar="PARETUNE_OPTIMIZER_THREADS", help="Computations at once.")
+    ] = 2,
+    capacity: Annotated[
+        int, typer.Option(min=1, envvar="PARETUNE_OPTIMIZER_CAPACITY", help="Experiments kept in memory.")
+    ] = 100,
+    plaintext: Annotated[
+        bool, typer.Option(envvar="PARETUNE_PLAINTEXT", help="Allow addresses that other machines can reach.")
+    ] = False,
+    reflect: Annotated[
+        bool, typer.Option(envvar="PARETUNE_REFLECTION", help="Let tools list the RPCs.")
+    ] = False,
+    log_level: Annotated[str, typer.Option(envvar="PARETUNE_LOG_LEVEL")] = "INFO",
+) -> None:
+    """Serve suggestions and Pareto fronts; forward StoreService to the Store."""
+    configure_logging("optimizer", log_level)
+    # One math thread: on small matrices more cost more than they give, and change the last bits of results.
+    threadpool_limits(limits=1)
+    try:
+        asyncio.run(run(Serving(listen, plaintext, reflect), store, threads, capacity))
+    except CannotListen as error:
+        sys.stderr.write(f"paretune optimizer: {error}\n")
+        raise SystemExit(3) from None
+
+
+if __name__ == "__main__":
+    typer.run(main)
