@@ -1,0 +1,223 @@
+"""Metrics as columns to be minimised: roles, signs and monotone maps.
+
+`Roles` is the ONE place where a goal becomes a sign. Everywhere else in the mathematics smaller is better.
+
+A model sees standardised values z = (g(min(y, cap)) - centre) / scale with y already minimised and g one of
+
+| map | g(y) | when |
+|---|---|---|
+| IDENTITY | y | always a candidate |
+| LOG | s log(s y), s the sign of the goal | all values of the metric are above zero |
+| YEO_JOHNSON | Yeo and Johnson 2000, eq. 2.1, on values scaled robustly | always a candidate |
+
+chosen by leave-one-out likelihood with the Jacobian of the map (`surrogate`). Only the bad tail is
+winsorised, five robust standard deviations out: capping the good tail would delete the optimum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretune.experiment import Experiment, Goal, Metric, Strategy
+
+Array = NDArray[np.float64]
+
+WINSOR = 5.0
+_LAMBDAS = np.linspace(-2.0, 4.0, 25)
+_HERMITE_X, _HERMITE_W = np.polynomial.hermite_e.hermegauss(15)
+_HERMITE_W = _HERMITE_W / _HERMITE_W.sum()
+
+
+class Roles:
+    """Which columns of the value matrix are optimised, constrained, stored, and with what sign."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        """Read goals and strategies once."""
+        self.metrics: tuple[Metric, ...] = experiment.metrics
+        self.names = [metric.name for metric in self.metrics]
+        self.column = {name: j for j, name in enumerate(self.names)}
+        self.sign = np.array([1.0 if metric.goal is Goal.MINIMIZE else -1.0 for metric in self.metrics])
+        self.optimized = [j for j, m in enumerate(self.metrics) if m.strategy is Strategy.OPTIMIZE]
+        self.constrained = [j for j, m in enumerate(self.metrics) if m.strategy is Strategy.CONSTRAIN]
+
+    @property
+    def modelled(self) -> list[int]:
+        """Columns that get a surrogate: optimised ones, then constrained ones."""
+        return self.optimized + self.constrained
+
+
+class Map(Enum):
+    """Family of a monotone map."""
+
+    IDENTITY = "identity"
+    LOG = "log"
+    YEO_JOHNSON = "yeo-johnson"
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A monotone map from minimised values to standardised ones.
+
+    Attributes:
+        map: family.
+        sign: sign of the goal, for LOG: values of a maximised metric arrive negated.
+        shift: subtracted before Yeo-Johnson, in units of the metric.
+        width: divided by before Yeo-Johnson, in units of the metric.
+        power: lambda of Yeo-Johnson.
+        cap: largest (worst) value of g that is told from worse ones.
+        centre: subtracted from g.
+        scale: divided by, above zero.
+    """
+
+    map: Map
+    sign: float
+    shift: float
+    width: float
+    power: float
+    cap: float
+    centre: float
+    scale: float
+
+    def forward(self, y: Array) -> Array:
+        """Return standardised values of minimised ones, capped."""
+        return (np.minimum(self._g(y), self.cap) - self.centre) / self.scale
+
+    def threshold(self, y: float) -> float:
+        """Return the standardised place of a threshold, not capped; minus infinity where g is undefined."""
+        if self.map is Map.LOG and self.sign * y <= 0.0:
+            return -np.inf if self.sign > 0.0 else np.inf
+        return float((self._g(np.array([y]))[0] - self.centre) / self.scale)
+
+    def inverse(self, z: Array) -> Array:
+        """Return minimised values of standardised ones."""
+        g = z * self.scale + self.centre
+        if self.map is Map.IDENTITY:
+            return g
+        if self.map is Map.LOG:
+            return self.sign * np.exp(np.clip(self.sign * g, -700.0, 700.0))
+        return self.shift + self.width * _yeo_johnson_inverse(g, self.power)
+
+    def slope(self, y: Array) -> Array:
+        """Return dz/dy at minimised values."""
+        if self.map is Map.IDENTITY:
+            return np.full_like(y, 1.0 / self.scale)
+        if self.map is Map.LOG:
+            return 1.0 / (np.abs(y) * self.scale)
+        return _yeo_johnson_slope((y - self.shift) / self.width, self.power) / (self.width * self.scale)
+
+    def moments(self, mean: Array, sd: Array) -> tuple[Array, Array]:
+        """Return mean and standard deviation of the minimised value when z is Gaussian.
+
+        Fifteen-point Gauss-Hermite quadrature, exact for the identity.
+        """
+        if self.map is Map.IDENTITY:
+            return self.inverse(mean), sd * self.scale
+        values = self.inverse(mean[..., None] + sd[..., None] * _HERMITE_X)
+        first = values @ _HERMITE_W
+        return first, np.sqrt(np.maximum((values - first[..., None]) ** 2 @ _HERMITE_W, 0.0))
+
+    def _g(self, y: Array) -> Array:
+        if self.map is Map.IDENTITY:
+            return y
+        if self.map is Map.LOG:
+            return self.sign * np.log(np.maximum(self.sign * y, np.finfo(float).tiny))
+        return _yeo_johnson((y - self.shift) / self.width, self.power)
+
+
+def fit_transform(map_: Map, y: Array, sign: float) -> Transform:
+    """Return the map of a family that standardises given values.
+
+    Args:
+        map_: family.
+        y: minimised values (n), finite; may be empty or constant.
+        sign: sign of the metric's goal.
+
+    Returns:
+        A transform of which the scale is always positive and finite.
+    """
+    shift, width = _centre_width(y)
+    power = 1.0
+    if map_ is Map.YEO_JOHNSON:
+        power = _best_power((y - shift) / width)
+    bare = Transform(map_, sign, shift, width, power, np.inf, 0.0, 1.0)
+    g = bare._g(y)
+    middle, spread = _centre_width(g)
+    cap = middle + WINSOR * spread if np.ptp(g) > 0.0 else np.inf
+    capped = np.minimum(g, cap)
+    biggest = float(np.max(np.abs(capped - middle))) if capped.size else 0.0
+    scale = biggest * float(np.std((capped - middle) / biggest)) if biggest > 0.0 else 0.0
+    centre = middle + (biggest * float(np.mean((capped - middle) / biggest)) if biggest > 0.0 else 0.0)
+    tiny = 1e-14 * max(abs(centre), np.finfo(float).tiny)
+    if not np.isfinite(scale) or scale <= tiny:
+        scale = max(abs(centre), 1.0)
+    return Transform(map_, sign, shift, width, power, cap, centre, scale)
+
+
+def candidate_maps(y: Array, positive: bool) -> list[Map]:
+    """Return the families worth trying on minimised values (n); few or constant values get the identity.
+
+    Args:
+        y: minimised values (n).
+        positive: whether all values of the metric, later ones too, are above zero in the user's units.
+    """
+    if y.size < 8 or np.ptp(y) <= 1e-9 * np.max(np.abs(y)):
+        return [Map.IDENTITY]
+    if positive:
+        return [Map.IDENTITY, Map.LOG, Map.YEO_JOHNSON]
+    return [Map.IDENTITY, Map.YEO_JOHNSON]
+
+
+def _centre_width(y: Array) -> tuple[float, float]:
+    """Return median and robust standard deviation; a width that is never zero."""
+    if y.size == 0:
+        return 0.0, 1.0
+    low, middle, high = np.quantile(y, [0.25, 0.5, 0.75])
+    width = high / 1.349 - low / 1.349
+    if not np.isfinite(width) or width <= 0.0:
+        width = float(np.max(np.abs(y - middle)))
+    if not np.isfinite(width) or width <= np.finfo(float).tiny:
+        width = max(1.0, abs(float(middle)))
+    return float(middle), float(width)
+
+
+def _yeo_johnson(x: Array, power: float) -> Array:
+    out = np.empty_like(x)
+    up = x >= 0.0
+    out[up] = np.log1p(x[up]) if power == 0.0 else np.expm1(power * np.log1p(x[up])) / power
+    rest = 2.0 - power
+    out[~up] = -np.log1p(-x[~up]) if rest == 0.0 else -np.expm1(rest * np.log1p(-x[~up])) / rest
+    return out
+
+
+def _yeo_johnson_slope(x: Array, power: float) -> Array:
+    return np.exp(np.sign(x) * (power - 1.0) * np.log1p(np.abs(x)))
+
+
+def _yeo_johnson_inverse(g: Array, power: float) -> Array:
+    # Outside the range of a map with an asymptote the value is as far out as the logarithm's argument allows.
+    out = np.empty_like(g)
+    up = g >= 0.0
+    rest = 2.0 - power
+    for mask, p, sign in ((up, power, 1.0), (~up, rest, -1.0)):
+        a = sign * g[mask]
+        grown = a if p == 0.0 else np.log1p(np.maximum(p * a, -1.0 + 1e-6)) / p
+        out[mask] = sign * np.expm1(np.minimum(grown, 50.0))
+    return out
+
+
+def _best_power(x: Array) -> float:
+    """Return the lambda of highest normal likelihood on a grid (Yeo and Johnson 2000, eq. 3.1)."""
+    jacobian = float(np.sum(np.sign(x) * np.log1p(np.abs(x))))
+    best, best_score = 1.0, -np.inf
+    for power in _LAMBDAS:
+        with np.errstate(over="ignore", invalid="ignore"):
+            spread = float(np.var(_yeo_johnson(x, float(power))))
+        if np.isfinite(spread) and spread > 0.0:
+            score = -0.5 * x.size * np.log(spread) + (power - 1.0) * jacobian
+            if score > best_score:
+                best, best_score = float(power), score
+    return best

@@ -1,0 +1,1 @@
+"""Algorithms that propose configurations, one module each."""

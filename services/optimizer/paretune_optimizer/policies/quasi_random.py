@@ -1,0 +1,66 @@
+"""Scrambled Sobol points: the initial design, and what is served when a model cannot be."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretune_optimizer.history import History
+from paretune_optimizer.maximize import fresh
+from paretune_optimizer.sampling import Stream, generator, sobol_points
+
+Array = NDArray[np.float64]
+
+TRIES = 64
+
+
+def default_point(history: History) -> Array | None:
+    """Return the configuration of the user's defaults (p), or None if no parameter has one or it is invalid.
+
+    Parameters without a default take the middle of their range. A default is a belief, and usually among the
+    best of the first points.
+    """
+    encoding = history.encoding
+    if all(parameter.default is None for parameter in encoding.space.parameters):
+        return None
+    z = encoding.middle.copy()
+    for i, axis in enumerate(encoding.axes):
+        if axis.parameter.default is not None:
+            z[i] = axis.coordinate(axis.parameter.default)
+    Z = encoding.snap(z[None, :])
+    return Z[0] if encoding.satisfied(Z)[0] else None
+
+
+def propose(history: History, ordinal: int, taken: Array) -> Array | None:
+    """Return the point of the experiment's Sobol sequence that belongs to a suggestion.
+
+    Args:
+        history: the experiment.
+        ordinal: ordinal of the suggestion; the sequence advances with it, whatever came between.
+        taken: coordinates to avoid (t x p).
+
+    Returns:
+        Valid coordinates (p); the last try if all tries are taken; None only if the linear constraints leave
+        no known point.
+    """
+    encoding = history.encoding
+    if ordinal <= 1:
+        z = default_point(history)
+        if z is not None and fresh(encoding, z[None, :], taken)[0]:
+            return z
+    rng = generator(history.experiment.seed, 0, Stream.DESIGN)
+    found = _first(history, encoding.sample(sobol_points(encoding.dimension, 1, rng, skip=ordinal)), taken)
+    if found is not None:
+        return found
+    # Taken or impossible: look further along a sequence of this suggestion's own.
+    rng = generator(history.experiment.seed, ordinal, Stream.DESIGN)
+    Z = encoding.sample(sobol_points(encoding.dimension, TRIES, rng))
+    found = _first(history, Z, taken)
+    if found is not None:
+        return found
+    return Z[-1] if Z.shape[0] else encoding.centre()
+
+
+def _first(history: History, Z: Array, taken: Array) -> Array | None:
+    free = np.flatnonzero(fresh(history.encoding, Z, taken))
+    return Z[free[0]] if free.size else None

@@ -1,0 +1,162 @@
+"""READ THIS FIRST: how a suggestion is made.
+
+`suggest` picks the policy of the experiment, calls it once per configuration asked for, and wraps what comes
+back with its provenance. AUTO is a quasi-random design followed by the Gaussian process engine
+(`policies.gp`). Whatever goes wrong in a model, the answer is a quasi-random point and the reason.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from paretune.errors import FailedPrecondition
+from paretune.experiment import Policy
+from paretune.observation import MetricPrediction, OutcomeKind, Proposal, Provenance
+from paretune_optimizer.encoding import ENUMERATION_LIMIT
+from paretune_optimizer.history import History
+from paretune_optimizer.maximize import Deadline, fresh
+from paretune_optimizer.policies import gp, grid, quasi_random, random
+from paretune_optimizer.predict import predict
+
+Array = NDArray[np.float64]
+
+EXHAUSTED = "SPACE_EXHAUSTED"
+
+
+def suggest(
+    history: History,
+    count: int = 1,
+    ordinal: int | None = None,
+    budget: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Proposal]:
+    """Propose configurations to train next.
+
+    Args:
+        history: all that is known of the experiment; not changed, but for remembered models.
+        count: how many; the later ones take the earlier ones for pending.
+        ordinal: ordinal of the first suggestion, which addresses its random numbers; None takes the
+            history's next.
+        budget: seconds that may be spent; when it is short, refinement is cut or a quasi-random point given.
+        clock: monotonic seconds.
+
+    Returns:
+        One to `count` proposals, fewer only when a finite space has fewer unseen configurations left. All
+        are valid, in bounds and, wherever the space allows it, distinct from each other and from everything
+        observed or pending.
+
+    Raises:
+        FailedPrecondition: reason SPACE_EXHAUSTED, if every configuration of a finite space was seen or is
+            in training, or no point meets the linear constraints. Nothing else is raised on odd data.
+    """
+    start = clock()
+    first = history.next_ordinal if ordinal is None else ordinal
+    everything = history.encoding.enumerate(ENUMERATION_LIMIT)
+    pending = history.pending
+    proposals: list[Proposal] = []
+    for k in range(count):
+        taken = np.vstack([history.Z, pending])
+        if everything is not None and not np.any(fresh(history.encoding, everything, taken)):
+            break
+        # Every proposal of a batch gets its share of what is left.
+        now = clock()
+        deadline = Deadline(clock, now + (start + budget - now) / (count - k))
+        made = _one(history, first + k, pending, taken, everything, deadline)
+        if made is None:
+            break
+        z, policy, reason = made
+        proposals.append(Proposal(history.assignments(z), _provenance(history, z, policy, reason)))
+        pending = np.vstack([pending, z[None, :]])
+    if not proposals:
+        raise FailedPrecondition(
+            "Every configuration of this search space has been tried or is in training.", reason=EXHAUSTED
+        )
+    return proposals
+
+
+def design_size(history: History) -> int:
+    """Return how many observations the quasi-random design has.
+
+    max(6, min(2 p + 2, a fifth of the budget)), never more than half of the budget, and a quarter more while
+    half of what came back had failed.
+    """
+    p, budget = history.encoding.dimension, history.experiment.observation_budget
+    size = max(6, min(2 * p + 2, budget // 5 if budget else 20))
+    if budget:
+        size = max(1, min(size, budget // 2))
+    failed = int(np.sum(history.outcome != OutcomeKind.OK.value))
+    return size + size // 4 if 2 * failed >= size else size
+
+
+def _one(
+    history: History, ordinal: int, pending: Array, taken: Array, everything: Array | None, deadline: Deadline
+) -> tuple[Array, Policy, str] | None:
+    """Return coordinates, the policy that made them and why a simpler one did; None if there is no point."""
+    wanted = history.experiment.policy
+    reason = ""
+    if wanted is Policy.RANDOM:
+        return _result(random.propose(history, ordinal, taken), wanted, "", history, taken, everything)
+    if wanted is Policy.GRID:
+        return _result(grid.propose(history, ordinal, taken), wanted, "", history, taken, everything)
+    if wanted in (Policy.TPE, Policy.NSGA2):
+        reason = f"policy {wanted.name} is not available; the Gaussian process engine took its place"
+    if wanted is not Policy.SOBOL and (wanted is Policy.GP or not _in_design(history, pending)):
+        z, problem = _model_point(history, ordinal, pending, taken, deadline)
+        if z is not None:
+            return _result(z, Policy.GP, reason, history, taken, everything)
+        reason = "; ".join(part for part in (reason, problem) if part)
+    z = quasi_random.propose(history, ordinal, taken)
+    return _result(z, Policy.SOBOL, reason, history, taken, everything)
+
+
+def _in_design(history: History, pending: Array) -> bool:
+    """Tell whether the design still has points to hand out; pending ones count as handed out."""
+    return len(history) + pending.shape[0] < design_size(history) or len(history) < 1
+
+
+def _model_point(
+    history: History, ordinal: int, pending: Array, taken: Array, deadline: Deadline
+) -> tuple[Array | None, str]:
+    if len(history) == 0:
+        return None, "no observation yet"
+    if deadline.over:
+        return None, "no time left for the model"
+    try:
+        z = gp.propose(history, ordinal, pending, taken, deadline)
+    except Exception as error:  # the promise is a suggestion, whatever the data
+        return None, f"the model failed: {type(error).__name__}: {error}"
+    if z is None:
+        return None, "the model found no untried configuration"
+    if not np.all(np.isfinite(z)):
+        return None, "the model proposed a value that is not finite"
+    return z, ""
+
+
+def _result(
+    z: Array | None, policy: Policy, reason: str, history: History, taken: Array, everything: Array | None
+) -> tuple[Array, Policy, str] | None:
+    """Replace a point that is taken by an untried one of a finite space."""
+    if everything is not None and (z is None or not fresh(history.encoding, z[None, :], taken)[0]):
+        z = everything[int(np.argmax(fresh(history.encoding, everything, taken)))]
+    return None if z is None else (z, policy, reason)
+
+
+def _provenance(history: History, z: Array, policy: Policy, reason: str) -> Provenance:
+    predictions: tuple[MetricPrediction, ...] = ()
+    feasibility = None
+    if policy is Policy.GP:
+        told = predict(history, z[None, :])[0]
+        predictions, feasibility = told.metrics, told.feasibility
+    return Provenance(
+        policy=policy,
+        observation_count=len(history),
+        seed=history.experiment.seed,
+        predictions=predictions,
+        feasibility=feasibility,
+        fallback_reason=reason,
+    )
