@@ -11,7 +11,7 @@ Errors of every verb: `Unavailable` (nobody answers there), `DeadlineExceeded` (
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -52,8 +52,7 @@ class Client:
     def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         self.address = address
         self.timeout = timeout
-        self._on_close: list[Callable[[], None]] = []
-        self._channel = open_channel(address)
+        self._channel = open_channel(address, retries=False)  # `run` retries, and for longer
 
     def __enter__(self) -> Self:
         return self
@@ -69,8 +68,6 @@ class Client:
     def close(self) -> None:
         """Close the connection; calls under way end with an error."""
         self._channel.close()
-        while self._on_close:
-            self._on_close.pop()()
 
     def run(self, call: Call[T], *, patience: float | None = None) -> T:
         """Run a call, trying again while the service does not answer, for `patience` seconds in all.

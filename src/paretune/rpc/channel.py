@@ -37,14 +37,18 @@ OPTIONS: list[tuple[str, str | int]] = [
 ]
 
 
-def open_channel(address: str) -> grpc.Channel:
-    """A channel to `host:port` or `unix:path`, for synchronous calls."""
-    return grpc.insecure_channel(address, options=OPTIONS)
+def open_channel(address: str, *, retries: bool = True) -> grpc.Channel:
+    """A channel to `host:port` or `unix:path`, for synchronous calls; without `retries` the caller retries."""
+    return grpc.insecure_channel(address, options=_options(retries))
 
 
-def open_async_channel(address: str) -> grpc.aio.Channel:
-    """A channel to `host:port` or `unix:path`, for asyncio."""
-    return grpc.aio.insecure_channel(address, options=OPTIONS)
+def open_async_channel(address: str, *, retries: bool = True) -> grpc.aio.Channel:
+    """A channel to `host:port` or `unix:path`, for asyncio; without `retries` the caller retries."""
+    return grpc.aio.insecure_channel(address, options=_options(retries))
+
+
+def _options(retries: bool) -> list[tuple[str, str | int]]:
+    return OPTIONS if retries else [*OPTIONS, ("grpc.enable_retries", 0)]
 
 
 def new_request_id() -> str:
