@@ -1,0 +1,338 @@
+"""Experiments as YAML files: read, checked to the line, and written back.
+
+    name: digits
+    workload: digits
+    parameters:
+      - {name: learning_rate, type: double, min: 1e-4, max: 1e-1, log: true}
+      - {name: activation, type: categorical, choices: [relu, gelu]}
+    metrics:
+      - {name: accuracy, goal: maximize}
+      - {name: inference_ms, goal: minimize, unit: ms, threshold: 5.0}
+    observation_budget: 40
+
+A mistake is told in one line: file, line, field, what is wrong and what was probably meant.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from paretune.errors import InvalidArgument, Violation
+from paretune.experiment import (
+    Experiment,
+    Goal,
+    LeasePolicy,
+    Metric,
+    Policy,
+    RelativeThreshold,
+    Strategy,
+    Workload,
+)
+from paretune.parameters import Beta, Categorical, Double, Int, Normal, Parameter, Prior, Weights
+from paretune.space import LinearConstraint, SearchSpace
+from paretune.yaml_source import YamlSource, to_yaml
+
+Number = int | float
+Text = str | int | float | bool
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PriorEntry(_Entry):
+    """Belief about good values: exactly one of the three."""
+
+    normal: dict[Literal["mean", "stddev"], Number] | None = None
+    beta: dict[Literal["alpha", "beta"], Number] | None = None
+    weights: list[Number] | None = None
+
+
+class ParameterEntry(_Entry):
+    """One parameter; which keys it needs depends on `type`."""
+
+    name: str
+    type: Literal["double", "int", "categorical"]
+    min: Number | None = None
+    max: Number | None = None
+    log: bool = False
+    grid: list[Number] = Field(default_factory=list)
+    choices: list[str] | None = None
+    default: str | Number | None = None
+    prior: PriorEntry | None = None
+    when: dict[str, str | Number | list[str | Number]] | None = None
+
+
+class RelativeEntry(_Entry):
+    """A threshold of `factor` times a baseline observation's value."""
+
+    baseline: str
+    factor: Number
+
+
+class MetricEntry(_Entry):
+    """One metric."""
+
+    name: str
+    goal: Literal["maximize", "minimize"]
+    strategy: Literal["optimize", "constrain", "store"] = "optimize"
+    threshold: Number | RelativeEntry | None = None
+    unit: str = ""
+
+
+class ConstraintEntry(_Entry):
+    """sum(weight * value) <= upper_bound."""
+
+    weights: dict[str, Number]
+    upper_bound: Number
+
+
+class LeaseEntry(_Entry):
+    """How long a worker may be silent (seconds), and how often a suggestion is tried."""
+
+    ttl: Number = LeasePolicy.ttl
+    max_attempts: int = LeasePolicy.max_attempts
+
+
+class ExperimentEntry(_Entry):
+    """The whole file."""
+
+    name: str
+    workload: str | None = None
+    settings: dict[str, Text] = Field(default_factory=dict)
+    parameters: list[ParameterEntry]
+    metrics: list[MetricEntry]
+    linear_constraints: list[ConstraintEntry] = Field(default_factory=list)
+    observation_budget: int = 0
+    parallelism: int = 1
+    seed: int = 0
+    policy: Literal["auto", "gp", "tpe", "sobol", "random", "grid", "nsga2"] = "auto"
+    lease: LeaseEntry = LeaseEntry()
+    labels: dict[str, Text] = Field(default_factory=dict)
+    metadata: dict[str, Text] = Field(default_factory=dict)
+
+
+def load_experiment(path: str | Path) -> Experiment:
+    """The experiment that a YAML file describes.
+
+    Raises:
+        InvalidArgument: the file cannot be read or is not a valid experiment; the message is one line with
+            the file, the line, the field and what to change.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise InvalidArgument(f"{path}: is not a text file in UTF-8.") from None
+    except OSError as error:
+        raise InvalidArgument(f"{path}: cannot be read: {error.strerror}.") from None
+    return parse_experiment(text, str(path))
+
+
+def parse_experiment(text: str, source: str = "experiment") -> Experiment:
+    """The experiment that YAML text describes; `source` names the text in messages.
+
+    Raises:
+        InvalidArgument: as `load_experiment`.
+    """
+    yaml = YamlSource(text, source)
+    try:
+        entry = ExperimentEntry.model_validate(yaml.content)
+    except ValidationError as error:
+        raise yaml.refuse_model(error, ExperimentEntry) from None
+    try:
+        return _experiment(entry)
+    except InvalidArgument as error:
+        raise yaml.refuse([Violation(_file_path(v.field), v.description) for v in error.violations]) from None
+
+
+_T = TypeVar("_T")
+_Entry_ = TypeVar("_Entry_", bound=_Entry)
+_FILE_WORDS = {
+    ".condition.parent": ".when",
+    ".condition.values": ".when",
+    ".condition": ".when",
+    ".default_value": ".default",
+    ".threshold.absolute": ".threshold",
+    ".threshold.relative.baseline_observation_id": ".threshold.baseline",
+    ".threshold.relative": ".threshold",
+    ".prior.categorical": ".prior",
+    ".terms": ".weights",
+}
+
+
+def _file_path(field: str) -> str:
+    """The path in the file for a path in the vocabulary."""
+    for word, in_file in _FILE_WORDS.items():
+        field = field.replace(word, in_file)
+    return field
+
+
+@contextmanager
+def _under(path: str) -> Iterator[None]:
+    """Within it, mistakes are those of the field at `path`."""
+    try:
+        yield
+    except InvalidArgument as error:
+        raise error.under(path) from None
+
+
+def _each(build: Callable[[_Entry_], _T], entries: Sequence[_Entry_], path: str) -> tuple[_T, ...]:
+    made = []
+    for index, entry in enumerate(entries):
+        with _under(f"{path}[{index}]"):
+            made.append(build(entry))
+    return tuple(made)
+
+
+def _experiment(entry: ExperimentEntry) -> Experiment:
+    if entry.workload is None and entry.settings:
+        raise InvalidArgument.of("settings", "are those of a workload; name the workload too")
+    workload = None
+    if entry.workload is not None:
+        with _under("workload"):
+            workload = Workload(entry.workload, _texts(entry.settings))
+    with _under("lease"):
+        lease = LeasePolicy(float(entry.lease.ttl), entry.lease.max_attempts)
+    return Experiment(
+        name=entry.name,
+        space=SearchSpace(
+            _each(_parameter, entry.parameters, "parameters"),
+            _each(_constraint, entry.linear_constraints, "linear_constraints"),
+        ),
+        metrics=_each(_metric, entry.metrics, "metrics"),
+        observation_budget=entry.observation_budget,
+        parallelism=entry.parallelism,
+        seed=entry.seed,
+        policy=Policy[entry.policy.upper()],
+        lease_policy=lease,
+        workload=workload,
+        metadata=_texts(entry.metadata),
+        labels=_texts(entry.labels),
+    )
+
+
+def _constraint(entry: ConstraintEntry) -> LinearConstraint:
+    return LinearConstraint(dict(entry.weights), entry.upper_bound)
+
+
+def _texts(entry: Mapping[str, Text]) -> dict[str, str]:
+    """Settings and notes are text; YAML's true is written as YAML writes it."""
+    return {
+        key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in entry.items()
+    }
+
+
+def _metric(entry: MetricEntry) -> Metric:
+    given = entry.threshold
+    threshold = (
+        RelativeThreshold(given.baseline, float(given.factor)) if isinstance(given, RelativeEntry) else given
+    )
+    return Metric(
+        entry.name, Goal[entry.goal.upper()], Strategy[entry.strategy.upper()], threshold, entry.unit
+    )
+
+
+_RANGE = ("min", "max", "log", "grid")
+
+
+def _parameter(entry: ParameterEntry) -> Parameter:
+    unfit = ("choices",) if entry.type != "categorical" else _RANGE
+    for key in unfit:
+        if key in entry.model_fields_set:
+            raise InvalidArgument.of(key, f"is not for type {entry.type}; remove it or change the type")
+    when: Any = None if entry.when is None else {k: _list(v) for k, v in entry.when.items()}
+    prior, default = _prior(entry.prior), entry.default
+    if entry.type == "categorical":
+        if entry.choices is None:
+            raise InvalidArgument.of("choices", "is missing; list what a categorical parameter can be")
+        return Categorical(entry.name, entry.choices, default=default, prior=prior, when=when)  # type: ignore[arg-type]
+    bounds = {key: value for key in ("min", "max") if (value := getattr(entry, key)) is not None}
+    for key in ("min", "max"):
+        if key not in bounds and not entry.grid:
+            raise InvalidArgument.of(key, f"is missing; type {entry.type} needs min and max, or a grid")
+    kind: Any = Int if entry.type == "int" else Double
+    made: Parameter = kind(
+        entry.name, **bounds, log=entry.log, grid=entry.grid, default=default, prior=prior, when=when
+    )
+    return made
+
+
+def _list(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else [values]
+
+
+def _prior(entry: PriorEntry | None) -> Prior | None:
+    if entry is None:
+        return None
+    if len(entry.model_fields_set) != 1:
+        raise InvalidArgument.of("prior", "names exactly one of normal, beta and weights")
+    try:
+        if entry.normal is not None:
+            return Normal(**entry.normal)
+        if entry.beta is not None:
+            return Beta(**entry.beta)
+    except TypeError:
+        raise InvalidArgument.of(
+            "prior", "is {normal: {mean: M, stddev: S}} or {beta: {alpha: A, beta: B}}"
+        ) from None
+    return Weights(tuple(float(weight) for weight in entry.weights or ()))
+
+
+def dump_experiment(experiment: Experiment) -> str:
+    """The experiment as YAML text that `parse_experiment` reads back; ids, counts and times are left out."""
+    workload, lease = experiment.workload, experiment.lease_policy
+    entry: dict[str, Any] = {
+        "name": experiment.name,
+        "workload": workload.name if workload else None,
+        "settings": dict(workload.settings) if workload else None,
+        "parameters": [_parameter_entry(parameter) for parameter in experiment.space],
+        "metrics": [_metric_entry(metric) for metric in experiment.metrics],
+        "linear_constraints": [
+            {"weights": dict(c.weights), "upper_bound": c.upper_bound}
+            for c in experiment.space.linear_constraints
+        ],
+        "observation_budget": experiment.observation_budget,
+        "parallelism": experiment.parallelism,
+        "seed": experiment.seed,
+        "policy": experiment.policy.name.lower(),
+        "lease": {} if lease == LeasePolicy() else {"ttl": lease.ttl, "max_attempts": lease.max_attempts},
+        "labels": dict(experiment.labels),
+        "metadata": dict(experiment.metadata),
+    }
+    always = ("parameters", "metrics", "seed")
+    return to_yaml({key: value for key, value in entry.items() if value or key in always})
+
+
+def _parameter_entry(parameter: Parameter) -> dict[str, Any]:
+    kinds = {Double: "double", Int: "int", Categorical: "categorical"}
+    entry: dict[str, Any] = {"name": parameter.name, "type": kinds[type(parameter)]}
+    if isinstance(parameter, Categorical):
+        entry["choices"] = list(parameter.choices)
+    else:
+        entry |= {"min": parameter.min, "max": parameter.max}
+        entry |= {"log": True} if parameter.log else {}
+        entry |= {"grid": list(parameter.grid)} if parameter.grid else {}
+    if parameter.default is not None:
+        entry["default"] = parameter.default
+    if isinstance(parameter.prior, Weights):
+        entry["prior"] = {"weights": list(parameter.prior.weights)}
+    elif parameter.prior is not None:
+        entry["prior"] = {type(parameter.prior).__name__.lower(): dict(vars(parameter.prior))}
+    if parameter.condition is not None:
+        entry["when"] = {parameter.condition.parent: list(parameter.condition.values)}
+    return entry
+
+
+def _metric_entry(metric: Metric) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": metric.name, "goal": metric.goal.name.lower()}
+    if metric.strategy is not Strategy.OPTIMIZE:
+        entry["strategy"] = metric.strategy.name.lower()
+    if isinstance(metric.threshold, RelativeThreshold):
+        relative = metric.threshold
+        entry["threshold"] = {"baseline": relative.baseline_observation_id, "factor": relative.factor}
+    elif metric.threshold is not None:
+        entry["threshold"] = metric.threshold
+    return entry | ({"unit": metric.unit} if metric.unit else {})
