@@ -113,13 +113,9 @@ def test_running_out_of_memory_is_infeasible(framework):
         import tensorflow as tf
 
         error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore lines")
-    with (
-        pytest.raises(
-            Infeasible, match=r"^out of memory: .*allocating$|^out of memory: CUDA out of memory.$"
-        ),
-        network_class(framework).guard(),
-    ):
+    with pytest.raises(Infeasible, match="^out of memory: ") as caught, network_class(framework).guard():
         raise error
+    assert "\n" not in caught.value.reason
 
 
 def test_stops_early_with_the_metrics_it_has(make_trial, data_folder):

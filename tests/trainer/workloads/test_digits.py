@@ -64,7 +64,8 @@ def test_loss_that_is_not_finite_is_infeasible(make_trial):
     [
         torch.OutOfMemoryError("CUDA out of memory."),
         RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
-        MemoryError("9 bytes"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        MemoryError(),
     ],
 )
 def test_running_out_of_memory_is_infeasible(make_trial, monkeypatch, error):
@@ -74,6 +75,13 @@ def test_running_out_of_memory_is_infeasible(make_trial, monkeypatch, error):
     monkeypatch.setattr(module, "build_network", build)
     with pytest.raises(Infeasible, match="out of memory: "):
         digits(SMALL, make_trial())
+
+
+def test_a_network_that_does_not_fit_is_infeasible(make_trial):
+    # 40 TB of weights: more than any machine lends, whatever it overcommits.
+    huge = {"conv_1_filters": 10**6, "conv_2_filters": 10**7, "kernel_size": 1}
+    with pytest.raises(Infeasible, match="out of memory"):
+        digits({**SMALL, **huge}, make_trial())
 
 
 def test_other_errors_are_crashes(make_trial, monkeypatch):

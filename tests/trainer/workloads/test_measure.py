@@ -1,11 +1,17 @@
 import gc
 import math
 import statistics
+import time
 
 import numpy as np
 import pytest
 
-from paretune_trainer.workloads.measure import accuracy_with_error, median_standard_error, time_call
+from paretune_trainer.workloads.measure import (
+    accuracy_with_error,
+    latency_clock,
+    median_standard_error,
+    time_call,
+)
 
 
 class Clock:
@@ -84,6 +90,12 @@ def test_lock_and_collector_are_released_when_the_call_fails(make_trial):
     assert gc.isenabled()
 
 
+def test_cpu_time_is_used_where_it_is_latency():
+    assert latency_clock("cpu", 1) is time.process_time
+    assert latency_clock("cpu", 2) is time.perf_counter
+    assert latency_clock("cuda", 1) is time.perf_counter
+
+
 @pytest.mark.parametrize("counts", [{"warmup": 0}, {"repeats": 4}])
 def test_too_few_calls_are_refused(make_trial, counts):
     with pytest.raises(ValueError, match="need warmup"):
@@ -125,13 +137,18 @@ def test_noise_of_repeated_measurements_of_one_model(make_trial, capsys):
 
     from paretune_trainer.workloads.catalog import DIGITS
     from paretune_trainer.workloads.digits import build_network
+    from paretune_trainer.workloads.torch_device import keep_host_memory
 
     torch.set_num_threads(1)
+    keep_host_memory()
     torch.manual_seed(0)
     network, images = build_network(DIGITS.complete_parameters({})).eval(), torch.rand(500, 1, 8, 8)
     with torch.inference_mode():
         medians = [
-            time_call(lambda: network(images), trial=make_trial(), budget_s=0.25).median for _ in range(10)
+            time_call(
+                lambda: network(images), trial=make_trial(), budget_s=0.25, clock=latency_clock("cpu", 1)
+            ).median
+            for _ in range(10)
         ]
     variation = statistics.stdev(medians) / statistics.mean(medians)
     with capsys.disabled():

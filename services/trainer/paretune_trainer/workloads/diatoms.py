@@ -35,6 +35,10 @@ class Network(Protocol):
 
     parameter_count: int
 
+    @property
+    def clock(self) -> Callable[[], float]:
+        """What to time `infer` with."""
+
     def train_epoch(self, batches: Sequence[NDArray[np.int64]], rate: LearningRate) -> float:
         """Take one step per batch; the mean loss over the examples."""
 
@@ -96,7 +100,11 @@ def diatoms(parameters: Mapping[str, Value], trial: TrialHandle) -> Mapping[str,
                 break
         accuracy = accuracy_with_error(network.correct(), len(valid.labels))
         timing = time_call(
-            network.infer, trial=trial, synchronize=network.synchronize, budget_s=preset.timing_budget_s
+            network.infer,
+            trial=trial,
+            synchronize=network.synchronize,
+            budget_s=preset.timing_budget_s,
+            clock=network.clock,
         )
     return {"accuracy": accuracy, "inference_time": timing.scaled(1.0)}
 

@@ -29,9 +29,10 @@ from numpy.typing import NDArray
 from paretune_trainer.workload import Infeasible, Measured, TrialHandle, Value
 from paretune_trainer.workloads.adam import Adam
 from paretune_trainer.workloads.catalog import DIGITS
-from paretune_trainer.workloads.measure import accuracy_with_error, time_call
+from paretune_trainer.workloads.measure import accuracy_with_error, latency_clock, time_call
 from paretune_trainer.workloads.torch_device import (
     choose_device,
+    keep_host_memory,
     memory_exhaustion_is_infeasible,
     synchronizer,
 )
@@ -58,7 +59,9 @@ def digits(parameters: Mapping[str, Value], trial: TrialHandle) -> Mapping[str, 
     values: dict[str, Any] = DIGITS.complete_parameters(parameters)
     settings = DIGITS.complete_settings(trial.settings)
     epochs = int(settings["epochs"])
-    torch.set_num_threads(int(settings["threads"]))
+    threads = int(settings["threads"])
+    torch.set_num_threads(threads)
+    keep_host_memory()
     device = choose_device(settings["device"])
     # Initial weights and dropout draw from torch's global generator.
     torch.manual_seed(trial.seed)
@@ -97,7 +100,11 @@ def digits(parameters: Mapping[str, Value], trial: TrialHandle) -> Mapping[str, 
         network.eval()
         with torch.inference_mode():
             timing = time_call(
-                lambda: network(valid_x), trial=trial, synchronize=synchronizer(device), budget_s=0.5
+                lambda: network(valid_x),
+                trial=trial,
+                synchronize=synchronizer(device),
+                budget_s=0.5,
+                clock=latency_clock(device.type, threads),
             )
     return {"accuracy": accuracy, "inference_ms": timing.scaled(1e3)}
 

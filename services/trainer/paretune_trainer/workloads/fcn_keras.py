@@ -26,6 +26,7 @@ import tensorflow as tf
 from paretune_trainer.workload import Infeasible
 from paretune_trainer.workloads.adiac import Split
 from paretune_trainer.workloads.fcn import BATCH_NORM_EPSILON, CLASSES, Configuration, LearningRate
+from paretune_trainer.workloads.measure import latency_clock
 
 
 def build(
@@ -86,7 +87,9 @@ class KerasFcn:
     ) -> None:
         if keras.backend.backend() != "tensorflow":
             raise ValueError(f"framework keras needs KERAS_BACKEND=tensorflow, not {keras.backend.backend()}")
-        with tf.device(_choose_device(device, threads)):
+        place = _choose_device(device, threads)
+        self.clock = latency_clock("cpu" if place == "/CPU:0" else "gpu", threads)
+        with tf.device(place):
             network = build(configuration, kernels, momentum, train.sequences.shape[1])
             optimizer = keras.optimizers.Adam(
                 configuration.learning_rate,
@@ -121,7 +124,7 @@ class KerasFcn:
         try:
             yield
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-            raise Infeasible(f"out of memory: {str(error).splitlines()[0]}") from error
+            raise Infeasible(f"out of memory: {str(error).partition(chr(10))[0]}") from error
 
     def train_epoch(self, batches: Sequence[NDArray[np.int64]], rate: LearningRate) -> float:
         """Take one step per batch; the mean loss over the examples."""

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from paretune_trainer.workloads.adam import Adam
 from paretune_trainer.workloads.adiac import Split
 from paretune_trainer.workloads.fcn import BATCH_NORM_EPSILON, CLASSES, Configuration, LearningRate
+from paretune_trainer.workloads.measure import latency_clock
 from paretune_trainer.workloads.torch_device import (
     choose_device,
+    keep_host_memory,
     memory_exhaustion_is_infeasible,
     synchronizer,
 )
@@ -61,6 +63,7 @@ class TorchFcn:
         threads: int,
     ) -> None:
         torch.set_num_threads(threads)
+        keep_host_memory()
         place = choose_device(device)
         self._network = build(configuration, kernels, momentum).to(place)
         self._adam = Adam(
@@ -76,6 +79,7 @@ class TorchFcn:
         self._valid_x = torch.from_numpy(valid.sequences[:, None, :]).to(place)
         self._valid_y = torch.from_numpy(valid.labels).to(place)
         self._place = place
+        self.clock = latency_clock(place.type, threads)
         self.synchronize = synchronizer(place)
         self.parameter_count = sum(p.numel() for p in self._network.parameters() if p.requires_grad)
 

@@ -20,8 +20,8 @@ of Price and Bonett, "Estimating the variance of the sample median", Journal of
 Statistical Computation and Simulation 68(3), 2001, which keeps it right for small n.
 
 It describes repeats inside one process. What differs between processes (memory
-layout, clock frequency, neighbours) is not in it; training the same configuration
-again shows that part.
+layout, clock frequency, neighbours) is not in it, and is larger: a few percent where
+repeats agree to half a percent. Training the same configuration again shows that part.
 """
 
 from __future__ import annotations
@@ -67,6 +67,21 @@ def _nothing() -> None:
     """Stand in for device synchronisation where calls are synchronous already."""
 
 
+def latency_clock(device: str, threads: int) -> Callable[[], float]:
+    """The clock to time a call with, in seconds.
+
+    For one thread on a CPU it is the process's CPU time. That is what the call takes on
+    an idle core, and stays so when more trials than cores take turns: on a CPU the
+    trainer's lock keeps other measurements away, but not other training. Everywhere
+    else, where CPU time means something different, it is the wall clock.
+
+    Args:
+        device: "cpu", or the name of an accelerator.
+        threads: CPU threads the call may use.
+    """
+    return time.process_time if device == "cpu" and threads == 1 else time.perf_counter
+
+
 def time_call(
     call: Callable[[], object],
     *,
@@ -91,7 +106,7 @@ def time_call(
         warmup: Calls before timing starts, at least 1.
         repeats: Samples wanted.
         budget_s: Stop sampling after this many seconds, but not before 5 samples.
-        clock: Seconds, monotonic.
+        clock: Seconds, monotonic; see `latency_clock`.
 
     Raises:
         ValueError: `warmup` is below 1 or `repeats` below 5.
