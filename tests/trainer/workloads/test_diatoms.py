@@ -113,7 +113,7 @@ def test_running_out_of_memory_is_infeasible(framework):
         import tensorflow as tf
 
         error = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nmore lines")
-    with pytest.raises(Infeasible, match="^out of memory: ") as caught, network_class(framework).guard():
+    with pytest.raises(Infeasible, match=r"^out of memory: ") as caught, network_class(framework).guard():
         raise error
     assert "\n" not in caught.value.reason
 
