@@ -29,7 +29,7 @@ def keep_host_memory() -> None:
     Its default thresholds adapt to what was freed before, so that some trials get each
     activation on fresh pages, at every call, and others do not: the same network was
     timed at 4.2 ms after training with one batch size and at 6.1 ms after another. Kept
-    memory makes it 4.1 to 4.5 ms for all. Without effect where there is no glibc.
+    memory makes it 4.1 to 4.7 ms for all. Without effect where there is no glibc.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
