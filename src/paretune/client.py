@@ -212,13 +212,20 @@ class Client:
         """
         return self.run(calls.heartbeat(suggestion_id, fence), patience=patience)
 
-    def release(self, suggestion_id: str, fence: str, *, request_id: str | None = None) -> Suggestion:
+    def release(
+        self,
+        suggestion_id: str,
+        fence: str,
+        *,
+        request_id: str | None = None,
+        patience: float | None = None,
+    ) -> Suggestion:
         """Hand a leased suggestion back, to be queued again.
 
         Raises:
             FailedPrecondition: STALE_LEASE or SUGGESTION_FINISHED.
         """
-        return self.run(calls.release(suggestion_id, fence, request_id))
+        return self.run(calls.release(suggestion_id, fence, request_id), patience=patience)
 
     def cancel(self, suggestion_id: str, *, request_id: str | None = None) -> Suggestion:
         """Withdraw a suggestion; its worker is told with the next heartbeat.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, overload
 from paretune import report
 from paretune.errors import InvalidArgument
 from paretune.experiment import Experiment, ExperimentState, Goal
+from paretune.loop import MAX_CRASHES, PATIENCE, TrialLoop
 from paretune.observation import (
     Event,
     Observation,
@@ -16,6 +17,7 @@ from paretune.observation import (
     SuggestionState,
 )
 from paretune.parameters import Scalar
+from paretune.trial import Trial
 
 if TYPE_CHECKING:
     from paretune.client import Client
@@ -109,6 +111,33 @@ class ExperimentHandle:
         outcome = report.outcome_of(infeasible, crashed, stopped_early)
         observation, fence = report.observation_of(self.id, target, values or {}, outcome, metadata)
         return self.client.observe(observation, fence=fence, request_id=request_id)
+
+    def trials(
+        self,
+        parallelism: int = 1,
+        *,
+        worker: str | None = None,
+        patience: float = PATIENCE,
+        max_crashes: int = MAX_CRASHES,
+    ) -> Iterator[Trial]:
+        """Trials until the budget is filled; run again, the loop resumes.
+
+            for trial in experiment.trials():
+                with trial:
+                    trial.observe(accuracy=..., inference_ms=(1.8, 0.05))
+
+        Args:
+            parallelism: trials that may be open at once; above 1 the body hands each to a thread.
+            worker: name of the holder of the leases (default: this host, process and thread).
+            patience: seconds to go on trying while the services do not answer.
+            max_crashes: crashes in a row after which to give up.
+
+        Raises:
+            FailedPrecondition: TRIAL_NOT_REPORTED or TOO_MANY_CRASHES.
+            Unavailable: the services did not come back in time.
+        """
+        loop = TrialLoop(self, parallelism, worker=worker, patience=patience, max_crashes=max_crashes)
+        return iter(loop)
 
     # Read
 

@@ -1,5 +1,6 @@
 """From what a user says about a training to an `Observation`: the part that all ways of reporting share."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,10 @@ from paretune.parameters import Scalar
 
 Measured = float | tuple[float, float]
 """A measured value, or (value, standard error), in the units of the metric."""
+
+
+class NotFinite(InvalidArgument):
+    """A metric value is NaN or infinite."""
 
 
 def metric_values(values: Mapping[str, Any]) -> tuple[MetricValue, ...]:
@@ -31,10 +36,14 @@ def _metric_value(name: str, measured: Any) -> MetricValue:
             f"values[{name!r}]", f"is {measured!r}; give a number, or (value, standard error)"
         )
     value, stddev = (plain(measured[0]), plain(measured[1])) if pair else (plain(measured), None)
+    where = f"values[{name!r}]"
+    if isinstance(value, float) and not math.isfinite(value):
+        text = f"is {value!r}, which is not a measurement: report it with trial.infeasible(reason) instead"
+        raise NotFinite.of(where, text)
     try:
         return MetricValue(name, value, stddev)
     except InvalidArgument as error:
-        raise error.under(f"values[{name!r}]") from None
+        raise error.under(where) from None
 
 
 def outcome_of(infeasible: str = "", crashed: str = "", stopped_early: int | None = None) -> Outcome:

@@ -38,7 +38,7 @@ OPTIONS: list[tuple[str, str | int]] = [
 
 
 def open_channel(address: str, *, retries: bool = True) -> grpc.Channel:
-    """A channel to `host:port` or `unix:path`, for synchronous calls; without `retries` the caller retries."""
+    """A channel to `host:port` or `unix:path`, for blocking calls; without `retries` the caller retries."""
     return grpc.insecure_channel(address, options=_options(retries))
 
 
