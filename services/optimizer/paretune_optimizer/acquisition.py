@@ -176,6 +176,7 @@ def build(
     """
     processes = [surrogate.metrics[j].gp for j in history.roles.optimized]
     conditions = chances(history, surrogate)
+    rates = np.array([surrogate.metrics[j].transform.rate for j in history.roles.optimized])
     spread = np.vstack([known.mean, np.zeros((1, reference.size))])
     ideal = spread.min(axis=0) - 1.0
     mean_front = known.mean[known.efficient]
@@ -184,7 +185,7 @@ def build(
     if pending.shape[0]:
         guess = np.vstack([mean_front, predict_optimized(history, surrogate, pending)[0]])
     cheap = Acquisition(
-        history.encoding, processes, expected_improvement([guess], reference, ideal, rng), conditions
+        history.encoding, processes, expected_improvement([guess], reference, ideal, rates, rng), conditions
     )
     if pending.shape[0] == 0 and not _noisy(known):
         return cheap, cheap
@@ -198,7 +199,7 @@ def build(
         lives = probability(conditions, history.encoding.features(pending))
         present[:, known.Z.shape[0] :] = rng.random((WORLDS, lives.size)) < lives
     fronts = [value[there] for value, there in zip(values, present, strict=True)]
-    improvement = expected_improvement(fronts, reference, ideal, rng)
+    improvement = expected_improvement(fronts, reference, ideal, rates, rng)
     return cheap, Acquisition(history.encoding, [gp for gp, _ in drawn], improvement, conditions)
 
 

@@ -27,6 +27,7 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 
+REDRAWS = 8
 ENUMERATION_LIMIT = 4096
 """Spaces with at most this many configurations are handled as lists."""
 
@@ -153,16 +154,17 @@ class Encoding:
             ok &= terms.sum(axis=1) <= bound + 5e-10 * np.maximum(1.0, np.abs(terms).max(axis=1))
         return ok
 
-    def sample(self, U: Array) -> Array:
+    def sample(self, U: Array, rng: np.random.Generator) -> Array:
         """Return valid points for points of the cube, repairing those outside the linear constraints.
 
         Args:
             U: points of the sampling cube (n x p).
+            rng: source of randomness for repairs; not touched without constraints.
 
         Returns:
             Coordinates (n' x p), n' <= n. An invalid point is drawn towards a point inside until it is valid,
-            at a depth that its own first coordinate chooses, so that repaired points fill the inside instead
-            of piling up on the boundary. n' = 0 when no valid point is known.
+            then its constrained parameters are redrawn one at a time, keeping what is valid (Gibbs sampling
+            by rejection), so that repaired points fill the inside. n' = 0 when no valid point is known.
         """
         Z = self.from_unit(U)
         bad = ~self.satisfied(Z)
@@ -181,9 +183,15 @@ class Encoding:
             middle = 0.5 * (low + high)
             good = self.satisfied(self.snap(base + middle * way))[:, None]
             low, high = np.where(good, middle, low), np.where(good, high, middle)
-        depth = np.sqrt(U[bad][:, :1])  # of the way to the boundary
-        inner = self.snap(base + depth * low * way)
-        Z[bad] = np.where(self.satisfied(inner)[:, None], inner, self.snap(base + low * way))
+        inner = self.snap(base + rng.random(low.shape) * low * way)
+        inner = np.where(self.satisfied(inner)[:, None], inner, self.snap(base + low * way))
+        used = np.flatnonzero(np.any(self._weights != 0.0, axis=0))
+        for i in np.tile(used, REDRAWS):
+            moved = inner.copy()
+            moved[:, i] = self.axes[i].from_unit(rng.random(inner.shape[0]))
+            moved = self._impute(moved)
+            inner = np.where(self.satisfied(moved)[:, None], moved, inner)
+        Z[bad] = inner
         return Z[self.satisfied(Z)]
 
     def centre(self) -> Array | None:

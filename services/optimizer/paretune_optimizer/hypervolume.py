@@ -37,7 +37,7 @@ def hypervolume(Y: Array, reference: Array) -> float:
 
 
 def contributions(Y: Array, reference: Array) -> Array:
-    """Return the volume that would be lost without each point.
+    """Return the volume that only each point dominates among the efficient ones.
 
     Args:
         Y: points (n x m), minimised.

@@ -30,7 +30,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erfcx, log_ndtr, logsumexp
+from scipy.special import erfcx, log_ndtr, logsumexp, ndtr
 
 from paretune_optimizer.boxes import improvement_boxes
 from paretune_optimizer.pareto import non_dominated
@@ -77,6 +77,47 @@ def log_psi(z: Array) -> tuple[Array, Array, Array]:
     return log_h, np.where(right, Phi / h, mills / q), np.where(right, phi / h, 1.0 / q)
 
 
+def log_psi_exponential(t: Array, z: Array, sd: Array, rate: float) -> tuple[Array, Array, Array]:
+    """Return log E[(g(t) - g(Z))+] for g(x) = exp(rate x) / rate, and its derivatives by mean and deviation.
+
+    For a metric modelled in logarithms this is the improvement in the metric's own units: a Black-Scholes put
+    (rate above zero, a minimised metric) or call (below, a maximised one). With s = rate sd and
+    R(x) = Phi(x) / phi(x) it is exp(rate t) phi(z) [R(z) - R(z - s)] / rate, which loses no digits left of
+    zero; right of zero the textbook form Phi(z) - exp(s^2 / 2 - s z) Phi(z - s) is used.
+
+    Args:
+        t: thresholds, on the scale of the model (broadcastable to z).
+        z: (t - mean) / sd (B x T).
+        sd: deviations (B x 1).
+        rate: not zero.
+
+    Returns:
+        Three arrays (B x T): logarithm, derivative by the mean, derivative by the deviation. For |s| below
+        1e-5 g is straight over the range that matters, and `log_psi` applies.
+    """
+    log_h, ratio_Phi, ratio_phi = log_psi(z)
+    s = rate * sd
+    straight = np.abs(s) < 1e-5
+    s = np.where(straight, 1e-5 * np.sign(rate), s)
+    inner = _ROOT_HALF_PI * erfcx(-np.minimum(z, 0.0) * np.sqrt(0.5))  # R(z), z <= 0
+    shifted = _ROOT_HALF_PI * erfcx(-np.minimum(z - s, 35.0) * np.sqrt(0.5))  # R(z - s)
+    log_phi = -0.5 * z * z - _LOG_ROOT_TAU
+    tilt = np.exp(np.clip(0.5 * s * s - s * z, -700.0, 300.0)) * ndtr(z - s)
+    right = z > 0.0
+    width = np.where(right, ndtr(z) - tilt, inner - shifted) * np.sign(rate)
+    mass = np.where(right, tilt, shifted)
+    density = np.where(right, np.exp(log_phi), 1.0)
+    width = np.maximum(width, 1e-290)
+    value = np.log(width) + np.where(right, 0.0, log_phi) - np.log(abs(rate))
+    by_mean = -abs(rate) * mass / width
+    by_sd = abs(rate) * (density - s * mass) / width
+    return (
+        rate * t + np.where(straight, log_h + np.log(sd), value),
+        np.where(straight, -ratio_Phi / sd, by_mean),
+        np.where(straight, ratio_phi / sd, by_sd),
+    )
+
+
 @dataclass(frozen=True)
 class _Side:
     """Thresholds of one metric, and where each box finds its two."""
@@ -85,18 +126,21 @@ class _Side:
     world: Ints  # T
     high: Ints  # I, index into T
     low: Ints  # I, index into T, or -1 for minus infinity
+    rate: float  # 0 for metrics modelled as they are, else see `log_psi_exponential`
 
 
 class BoxImprovement:
     """Exact log EHVI for one to three metrics."""
 
-    def __init__(self, fronts: list[Array], reference: Array) -> None:
+    def __init__(self, fronts: list[Array], reference: Array, rates: Array) -> None:
         """Decompose the fronts of all worlds.
 
         Args:
             fronts: one array (P x m) per world; dominated rows are ignored, none may be left.
             reference: reference point (m), the same in all worlds: averaging over worlds with their own
                 points would average different quantities.
+            rates: growth of each metric's own unit per unit of its model (m), 0 where they are
+                proportional; see `log_psi_exponential`.
         """
         boxes = [improvement_boxes(front, reference) for front in fronts]
         sizes = [box.high.shape[0] for box in boxes]
@@ -104,7 +148,7 @@ class BoxImprovement:
         self.starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
         world = np.repeat(np.arange(self.worlds), sizes)
         low, high = np.vstack([box.low for box in boxes]), np.vstack([box.high for box in boxes])
-        self.sides = [_side(low[:, j], high[:, j], world) for j in range(reference.size)]
+        self.sides = [_side(low[:, j], high[:, j], world, float(rates[j])) for j in range(reference.size)]
 
     def log_value(self, mean: Array, sd: Array) -> tuple[Array, Array, Array]:
         """Return log EHVI (B), its derivative by the means (m x B x W) and by the deviations (m x B)."""
@@ -127,28 +171,31 @@ class BoxImprovement:
     def _widths(side: _Side, mean: Array, sd: Array) -> tuple[Array, Array, Array]:
         """Return log [psi(high) - psi(low)] per box (B x I) and its derivatives by mean and deviation."""
         z = (side.values - mean[:, side.world]) / sd[:, None]  # B x T
-        log_h, ratio_Phi, ratio_phi = log_psi(z)
-        log_h += np.log(sd)[:, None]
-        ratio_Phi /= -sd[:, None]
-        ratio_phi /= sd[:, None]
+        if side.rate:
+            log_h, by_mean, by_sd = log_psi_exponential(side.values, z, sd[:, None], side.rate)
+        else:
+            log_h, by_mean, by_sd = log_psi(z)
+            log_h += np.log(sd)[:, None]
+            by_mean /= -sd[:, None]
+            by_sd /= sd[:, None]
         upper = log_h[:, side.high]
         bounded = side.low >= 0
         # q = psi(low) / psi(high) < 1; kept off 1 for strips too thin to tell apart.
         q = np.exp(np.minimum(log_h[:, side.low] - upper, -1e-14)) * bounded
         rest = 1.0 - q
-        d_mean = (ratio_Phi[:, side.high] - q * ratio_Phi[:, side.low]) / rest
-        d_sd = (ratio_phi[:, side.high] - q * ratio_phi[:, side.low]) / rest
+        d_mean = (by_mean[:, side.high] - q * by_mean[:, side.low]) / rest
+        d_sd = (by_sd[:, side.high] - q * by_sd[:, side.low]) / rest
         return upper + np.log(rest), d_mean, d_sd
 
 
-def _side(low: Array, high: Array, world: Ints) -> _Side:
+def _side(low: Array, high: Array, world: Ints, rate: float) -> _Side:
     keys = np.concatenate([np.stack([world, high], axis=1), np.stack([world, low], axis=1)])
     keys = keys[np.isfinite(keys[:, 1])]
     unique, where = np.unique(keys, axis=0, return_inverse=True)
     where = where.reshape(-1)
     at_low = np.full(low.size, -1, dtype=np.intp)
     at_low[np.isfinite(low)] = where[high.size :]
-    return _Side(unique[:, 1], unique[:, 0].astype(np.intp), where[: high.size], at_low)
+    return _Side(unique[:, 1], unique[:, 0].astype(np.intp), where[: high.size], at_low, rate)
 
 
 class ScalarisedImprovement:
@@ -208,7 +255,7 @@ class ScalarisedImprovement:
 
 
 def expected_improvement(
-    fronts: list[Array], reference: Array, ideal: Array, rng: np.random.Generator
+    fronts: list[Array], reference: Array, ideal: Array, rates: Array, rng: np.random.Generator
 ) -> Improvement:
     """Return the improvement over fronts: exact up to three metrics, by directions beyond.
 
@@ -216,9 +263,10 @@ def expected_improvement(
         fronts: values (P x m) of each world, minimised.
         reference: reference point (m).
         ideal: best reachable value per metric (m); used beyond three metrics only.
+        rates: curvature of each metric's unit (m), see `log_psi_exponential`; used up to three metrics only.
         rng: source of directions; used beyond three metrics only.
     """
     if reference.size <= EXACT_METRICS:
-        return BoxImprovement(fronts, reference)
+        return BoxImprovement(fronts, reference, rates)
     clipped = [front[np.all(front < reference, axis=1)] for front in fronts]
     return ScalarisedImprovement([f[non_dominated(f)] for f in clipped], reference, ideal, rng)

@@ -70,7 +70,7 @@ def pool(encoding: Encoding, efficient: Array, rng: np.random.Generator, count: 
         Coordinates (B x p).
     """
     half = count // 2 if efficient.shape[0] else count
-    Z = encoding.sample(sobol_points(encoding.dimension, half, rng))
+    Z = encoding.sample(sobol_points(encoding.dimension, half, rng), rng)
     if efficient.shape[0]:
         Z = np.vstack([Z, mutate(encoding, efficient, rng, count - half)])
     return np.unique(Z, axis=0)

@@ -7,11 +7,14 @@ A model sees standardised values z = (g(min(y, cap)) - centre) / scale with y al
 | map | g(y) | when |
 |---|---|---|
 | IDENTITY | y | always a candidate |
-| LOG | s log(s y), s the sign of the goal | all values of the metric are above zero |
-| YEO_JOHNSON | Yeo and Johnson 2000, eq. 2.1, on values scaled robustly | always a candidate |
+| LOG | s log(s y), s the sign of the goal | all values are above zero and of one magnitude |
 
-chosen by leave-one-out likelihood with the Jacobian of the map (`surrogate`). Only the bad tail is
-winsorised, five robust standard deviations out: capping the good tail would delete the optimum.
+chosen by leave-one-out likelihood with the Jacobian of the map (`surrogate`). Improvement is judged in the
+metric's own units under either map (`improvement.log_psi_exponential`). Yeo-Johnson maps were tried and
+dropped: improvement then counted in bent units, and near zero the search chased digits nobody wants.
+
+Only the bad tail is winsorised, five robust standard deviations out: capping the good tail would delete the
+optimum.
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ from paretune.experiment import Experiment, Goal, Metric, Strategy
 Array = NDArray[np.float64]
 
 WINSOR = 5.0
-_LAMBDAS = np.linspace(-2.0, 4.0, 25)
+LOG_DEPTH = 30.0
+"""A metric whose smallest value is this many times below its median gets no logarithm: in the metric's own
+units such values are all alike, and a model of their logarithms sees nothing else."""
 _HERMITE_X, _HERMITE_W = np.polynomial.hermite_e.hermegauss(15)
 _HERMITE_W = _HERMITE_W / _HERMITE_W.sum()
 
@@ -55,7 +60,6 @@ class Map(Enum):
 
     IDENTITY = "identity"
     LOG = "log"
-    YEO_JOHNSON = "yeo-johnson"
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,6 @@ class Transform:
     Attributes:
         map: family.
         sign: sign of the goal, for LOG: values of a maximised metric arrive negated.
-        shift: subtracted before Yeo-Johnson, in units of the metric.
-        width: divided by before Yeo-Johnson, in units of the metric.
-        power: lambda of Yeo-Johnson.
         cap: largest (worst) value of g that is told from worse ones.
         centre: subtracted from g.
         scale: divided by, above zero.
@@ -75,9 +76,6 @@ class Transform:
 
     map: Map
     sign: float
-    shift: float
-    width: float
-    power: float
     cap: float
     centre: float
     scale: float
@@ -85,6 +83,11 @@ class Transform:
     def forward(self, y: Array) -> Array:
         """Return standardised values of minimised ones, capped."""
         return (np.minimum(self._g(y), self.cap) - self.centre) / self.scale
+
+    @property
+    def rate(self) -> float:
+        """Return c when a step of z multiplies the metric's value by exp(c), 0 when z is no logarithm."""
+        return self.sign * self.scale if self.map is Map.LOG else 0.0
 
     def threshold(self, y: float) -> float:
         """Return the standardised place of a threshold, not capped; minus infinity where g is undefined."""
@@ -97,17 +100,13 @@ class Transform:
         g = z * self.scale + self.centre
         if self.map is Map.IDENTITY:
             return g
-        if self.map is Map.LOG:
-            return self.sign * np.exp(np.clip(self.sign * g, -700.0, 700.0))
-        return self.shift + self.width * _yeo_johnson_inverse(g, self.power)
+        return self.sign * np.exp(np.clip(self.sign * g, -700.0, 700.0))
 
     def slope(self, y: Array) -> Array:
         """Return dz/dy at minimised values."""
         if self.map is Map.IDENTITY:
             return np.full_like(y, 1.0 / self.scale)
-        if self.map is Map.LOG:
-            return 1.0 / (np.abs(y) * self.scale)
-        return _yeo_johnson_slope((y - self.shift) / self.width, self.power) / (self.width * self.scale)
+        return 1.0 / (np.abs(y) * self.scale)
 
     def moments(self, mean: Array, sd: Array) -> tuple[Array, Array]:
         """Return mean and standard deviation of the minimised value when z is Gaussian.
@@ -123,9 +122,7 @@ class Transform:
     def _g(self, y: Array) -> Array:
         if self.map is Map.IDENTITY:
             return y
-        if self.map is Map.LOG:
-            return self.sign * np.log(np.maximum(self.sign * y, np.finfo(float).tiny))
-        return _yeo_johnson((y - self.shift) / self.width, self.power)
+        return self.sign * np.log(np.maximum(self.sign * y, np.finfo(float).tiny))
 
 
 def fit_transform(map_: Map, y: Array, sign: float) -> Transform:
@@ -139,14 +136,10 @@ def fit_transform(map_: Map, y: Array, sign: float) -> Transform:
     Returns:
         A transform of which the scale is always positive and finite.
     """
-    shift, width = _centre_width(y)
-    power = 1.0
-    if map_ is Map.YEO_JOHNSON:
-        power = _best_power((y - shift) / width)
-    bare = Transform(map_, sign, shift, width, power, np.inf, 0.0, 1.0)
+    bare = Transform(map_, sign, np.inf, 0.0, 1.0)
     g = bare._g(y)
     middle, spread = _centre_width(g)
-    cap = middle + WINSOR * spread if np.ptp(g) > 0.0 else np.inf
+    cap = middle + WINSOR * spread if g.size and np.ptp(g) > 0.0 else np.inf
     capped = np.minimum(g, cap)
     biggest = float(np.max(np.abs(capped - middle))) if capped.size else 0.0
     scale = biggest * float(np.std((capped - middle) / biggest)) if biggest > 0.0 else 0.0
@@ -154,7 +147,7 @@ def fit_transform(map_: Map, y: Array, sign: float) -> Transform:
     tiny = 1e-14 * max(abs(centre), np.finfo(float).tiny)
     if not np.isfinite(scale) or scale <= tiny:
         scale = max(abs(centre), 1.0)
-    return Transform(map_, sign, shift, width, power, cap, centre, scale)
+    return Transform(map_, sign, cap, centre, scale)
 
 
 def candidate_maps(y: Array, positive: bool) -> list[Map]:
@@ -166,9 +159,9 @@ def candidate_maps(y: Array, positive: bool) -> list[Map]:
     """
     if y.size < 8 or np.ptp(y) <= 1e-9 * np.max(np.abs(y)):
         return [Map.IDENTITY]
-    if positive:
-        return [Map.IDENTITY, Map.LOG, Map.YEO_JOHNSON]
-    return [Map.IDENTITY, Map.YEO_JOHNSON]
+    if positive and np.median(np.abs(y)) <= LOG_DEPTH * np.min(np.abs(y)):
+        return [Map.IDENTITY, Map.LOG]
+    return [Map.IDENTITY]
 
 
 def _centre_width(y: Array) -> tuple[float, float]:
@@ -182,42 +175,3 @@ def _centre_width(y: Array) -> tuple[float, float]:
     if not np.isfinite(width) or width <= np.finfo(float).tiny:
         width = max(1.0, abs(float(middle)))
     return float(middle), float(width)
-
-
-def _yeo_johnson(x: Array, power: float) -> Array:
-    out = np.empty_like(x)
-    up = x >= 0.0
-    out[up] = np.log1p(x[up]) if power == 0.0 else np.expm1(power * np.log1p(x[up])) / power
-    rest = 2.0 - power
-    out[~up] = -np.log1p(-x[~up]) if rest == 0.0 else -np.expm1(rest * np.log1p(-x[~up])) / rest
-    return out
-
-
-def _yeo_johnson_slope(x: Array, power: float) -> Array:
-    return np.exp(np.sign(x) * (power - 1.0) * np.log1p(np.abs(x)))
-
-
-def _yeo_johnson_inverse(g: Array, power: float) -> Array:
-    # Outside the range of a map with an asymptote the value is as far out as the logarithm's argument allows.
-    out = np.empty_like(g)
-    up = g >= 0.0
-    rest = 2.0 - power
-    for mask, p, sign in ((up, power, 1.0), (~up, rest, -1.0)):
-        a = sign * g[mask]
-        grown = a if p == 0.0 else np.log1p(np.maximum(p * a, -1.0 + 1e-6)) / p
-        out[mask] = sign * np.expm1(np.minimum(grown, 50.0))
-    return out
-
-
-def _best_power(x: Array) -> float:
-    """Return the lambda of highest normal likelihood on a grid (Yeo and Johnson 2000, eq. 3.1)."""
-    jacobian = float(np.sum(np.sign(x) * np.log1p(np.abs(x))))
-    best, best_score = 1.0, -np.inf
-    for power in _LAMBDAS:
-        with np.errstate(over="ignore", invalid="ignore"):
-            spread = float(np.var(_yeo_johnson(x, float(power))))
-        if np.isfinite(spread) and spread > 0.0:
-            score = -0.5 * x.size * np.log(spread) + (power - 1.0) * jacobian
-            if score > best_score:
-                best, best_score = float(power), score
-    return best

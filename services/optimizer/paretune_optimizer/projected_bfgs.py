@@ -78,10 +78,9 @@ def ascend(objective: Objective, Z: Array, free: Sequence[int], iterations: int,
         moved = Z.copy()
         moved[rows] = trial
         # `active` and the features read snapped parents only, and those do not move here.
-        at = np.flatnonzero(live)
-        new_value, new_gradient = np.full(B, -np.inf), np.zeros((B, k))
-        found, slope = objective.value_and_gradient(moved[at])
-        new_value[at], new_gradient[at] = found, slope[:, pick]
+        # All rows are evaluated, finished ones too: an objective may depend on the row.
+        new_value, slope = objective.value_and_gradient(moved)
+        new_gradient = slope[:, pick]
         new_value[~encoding.satisfied(moved)] = -np.inf
         s = trial - x
         good = live & (new_value >= value + ARMIJO * np.einsum("bk,bk->b", s, g))

@@ -39,7 +39,7 @@ ACTIVE_ROWS = 400
 FIT_ROWS = 300
 ANCHOR_ROWS = 150
 EVERY_ROW_UNTIL = 150
-MAP_GAIN = 0.02
+MAP_GAIN = 0.1
 """Nats per row by which a map must beat the identity: a map changes what improvement means."""
 
 

@@ -11,16 +11,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from paretune_optimizer.acquisition import Baseline, baseline, build, predict_optimized
+from paretune_optimizer.acquisition import baseline, build
 from paretune_optimizer.encoding import ENUMERATION_LIMIT
-from paretune_optimizer.feasibility import Chance, chances, probability
+from paretune_optimizer.feasibility import chances
 from paretune_optimizer.history import History
 from paretune_optimizer.maximize import Deadline, fresh, maximize, pool
-from paretune_optimizer.reference_point import reference_point
+from paretune_optimizer.reference_point import predicted_ends, reference_point
 from paretune_optimizer.sampling import Stream, generator
 from paretune_optimizer.surrogate import Surrogate, surrogate_of
 
 Array = NDArray[np.float64]
+HEDGE = 0
+
+
+def TUNE(ordinal: int) -> None: ...
 
 
 def propose(history: History, ordinal: int, pending: Array, taken: Array, deadline: Deadline) -> Array | None:
@@ -50,27 +54,31 @@ def propose(history: History, ordinal: int, pending: Array, taken: Array, deadli
         candidates = everything[fresh(history.encoding, everything, taken)]
     if candidates.shape[0] == 0:
         return None
-    reference = standardised_reference(history, surrogate, conditions, known, candidates)
+    processes = [surrogate.metrics[j].gp for j in history.roles.optimized]
+    TUNE(ordinal)
+    ends, means = predicted_ends(
+        history.encoding,
+        processes,
+        conditions,
+        np.vstack([candidates, known.Z[known.efficient]]),
+        deadline,
+    )
+    if HEDGE and ordinal % HEDGE == 0 and known.Z.shape[0]:
+        means = np.vstack([means, known.mean[known.efficient]])
+    reference = reference_point(standardised_thresholds(history, surrogate), means)
     worlds = generator(history.experiment.seed, ordinal, Stream.WORLDS)
     cheap, full = build(history, surrogate, known, pending, reference, worlds)
     if everything is not None:
         return candidates[int(np.argmax(full.value(candidates)))]
+    candidates = np.unique(np.vstack([candidates, ends]), axis=0)
     return maximize(cheap, full, candidates, taken, rng, deadline)[0]
 
 
-def standardised_reference(
-    history: History, surrogate: Surrogate, conditions: list[Chance], known: Baseline, candidates: Array
-) -> Array:
-    """Return the reference point (m) in the units of the models; see `reference_point`."""
+def standardised_thresholds(history: History, surrogate: Surrogate) -> Array:
+    """Return the user's thresholds on optimised metrics (m) in the units of the models, NaN where none."""
     thresholds = history.thresholds()
     bounds = np.full(len(history.roles.optimized), np.nan)
     for k, j in enumerate(history.roles.optimized):
         if np.isfinite(thresholds[j]):
             bounds[k] = surrogate.metrics[j].transform.threshold(float(thresholds[j]))
-    mean, _ = predict_optimized(history, surrogate, candidates)
-    if conditions:
-        likely = probability(conditions, history.encoding.features(candidates))
-        mean = mean[likely >= 0.5 * likely.max()] if likely.size else mean
-    ok = history.ok
-    observed = predict_optimized(history, surrogate, history.Z[ok[-1000:]])[0] if ok.size else mean[:0]
-    return reference_point(bounds, np.vstack([mean, known.mean]), observed)
+    return bounds

@@ -49,12 +49,15 @@ def propose(history: History, ordinal: int, taken: Array) -> Array | None:
         if z is not None and fresh(encoding, z[None, :], taken)[0]:
             return z
     rng = generator(history.experiment.seed, 0, Stream.DESIGN)
-    found = _first(history, encoding.sample(sobol_points(encoding.dimension, 1, rng, skip=ordinal)), taken)
+    repair = generator(history.experiment.seed, ordinal, Stream.SEARCH)
+    found = _first(
+        history, encoding.sample(sobol_points(encoding.dimension, 1, rng, skip=ordinal), repair), taken
+    )
     if found is not None:
         return found
     # Taken or impossible: look further along a sequence of this suggestion's own.
     rng = generator(history.experiment.seed, ordinal, Stream.DESIGN)
-    Z = encoding.sample(sobol_points(encoding.dimension, TRIES, rng))
+    Z = encoding.sample(sobol_points(encoding.dimension, TRIES, rng), repair)
     found = _first(history, Z, taken)
     if found is not None:
         return found

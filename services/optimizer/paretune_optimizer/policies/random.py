@@ -31,7 +31,7 @@ def propose(history: History, ordinal: int, taken: Array) -> Array | None:
     Z = encoding.from_unit(rng.random((TRIES, encoding.dimension)))
     good = Z[encoding.satisfied(Z)]
     if good.shape[0] == 0:
-        good = encoding.sample(rng.random((TRIES, encoding.dimension)))
+        good = encoding.sample(rng.random((TRIES, encoding.dimension)), rng)
     free = np.flatnonzero(fresh(encoding, good, taken))
     if free.size:
         return good[free[0]]

@@ -1,0 +1,100 @@
+"""EHVI: against Monte Carlo, far tails, and derivatives against differences."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from paretune_optimizer.hypervolume import hypervolume
+from paretune_optimizer.improvement import expected_improvement, log_psi, log_psi_exponential
+
+
+def setting(m, worlds=3, candidates=4, rates=None):
+    rng = np.random.default_rng(m)
+    fronts = [rng.random((6, m)) for _ in range(worlds)]
+    reference = np.full(m, 1.1)
+    mean, sd = rng.random((m, candidates, worlds)) * 0.8, rng.random((m, candidates)) * 0.3 + 0.05
+    rates = np.zeros(m) if rates is None else rates
+    improvement = expected_improvement(fronts, reference, np.full(m, -0.8), rates, rng)
+    return fronts, reference, mean, sd, improvement, rng
+
+
+def monte_carlo(fronts, reference, mean, sd, rng, count=3000, map_=lambda y: y):
+    total = np.zeros(mean.shape[1])
+    error = np.zeros(mean.shape[1])
+    for b in range(mean.shape[1]):
+        gains = []
+        for w, front in enumerate(fronts):
+            base = hypervolume(map_(front), map_(reference))
+            draws = mean[:, b, w] + sd[:, b] * rng.standard_normal((count, mean.shape[0]))
+            gains += [hypervolume(map_(np.vstack([front, y])), map_(reference)) - base for y in draws]
+        total[b], error[b] = np.mean(gains), np.std(gains) / np.sqrt(len(gains))
+    return total, error
+
+
+@pytest.mark.parametrize("m", [1, 2, 3])
+def test_exact_value_agrees_with_monte_carlo(m):
+    fronts, reference, mean, sd, improvement, rng = setting(m)
+    expected, error = monte_carlo(fronts, reference, mean, sd, rng)
+    assert np.all(np.abs(np.exp(improvement.log_value(mean, sd)[0]) - expected) < 4.5 * error + 1e-6)
+
+
+def test_log_modelled_metrics_improve_in_their_own_units():
+    rates = np.array([0.9, -0.6])  # one minimised, one maximised metric under a logarithm
+    fronts, reference, mean, sd, improvement, rng = setting(2, rates=rates)
+    expected, error = monte_carlo(fronts, reference, mean, sd, rng, map_=lambda y: np.exp(rates * y) / rates)
+    assert np.all(np.abs(np.exp(improvement.log_value(mean, sd)[0]) - expected) < 4.5 * error)
+
+
+def test_scalarised_value_for_four_metrics_ranks_as_monte_carlo_does():
+    fronts, reference, mean, sd, improvement, rng = setting(4, candidates=12)
+    expected, _ = monte_carlo(fronts, reference, mean, sd, rng, count=600)
+    assert np.corrcoef(improvement.log_value(mean, sd)[0], np.log(expected))[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("m", [1, 2, 3, 4])
+@pytest.mark.parametrize("rate", [0.0, 0.8, -0.8])
+def test_derivatives_match_differences(m, rate):
+    _, _, mean, sd, improvement, _ = setting(m, rates=np.full(m, rate))
+    _, by_mean, by_sd = improvement.log_value(mean, sd)
+    step = 1e-6
+    for j in range(m):
+        for w in range(mean.shape[2]):
+            up, down = mean.copy(), mean.copy()
+            up[j, :, w] += step
+            down[j, :, w] -= step
+            numeric = (improvement.log_value(up, sd)[0] - improvement.log_value(down, sd)[0]) / (2 * step)
+            assert np.max(np.abs(by_mean[j, :, w] - numeric)) < 1e-6
+        up, down = sd.copy(), sd.copy()
+        up[j] += step
+        down[j] -= step
+        numeric = (improvement.log_value(mean, up)[0] - improvement.log_value(mean, down)[0]) / (2 * step)
+        assert np.max(np.abs(by_sd[j] - numeric)) < 1e-6
+
+
+def test_far_from_the_front_value_and_slope_stay_finite_and_informative():
+    _, _, mean, sd, improvement, _ = setting(2)
+    far = mean + 400.0
+    value, by_mean, by_sd = improvement.log_value(far, sd)
+    assert np.all(np.isfinite(value))
+    assert np.all(value < -1e4)
+    assert np.all(by_mean.sum(axis=2) < 0.0)
+    assert np.all(np.isfinite(by_sd))
+
+
+@pytest.mark.parametrize("z", [-60.0, -49.9, -8.0, -1.0, 0.0, 0.5, 6.0])
+def test_log_psi_against_its_definition(z):
+    log_h, ratio_Phi, ratio_phi = log_psi(np.array([z]))
+    if z > -30:
+        exact = quad(lambda t: (z - t) * norm.pdf(t), max(-40.0, z - 12), z, epsabs=1e-300)[0]
+        assert np.isclose(log_h[0], np.log(exact), rtol=1e-9, atol=1e-9)
+    assert np.isclose(np.log(ratio_Phi[0]), norm.logcdf(z) - log_h[0], atol=1e-5)
+    assert np.isclose(np.log(ratio_phi[0]), norm.logpdf(z) - log_h[0], atol=1e-5)
+
+
+def test_exponential_psi_tends_to_the_plain_one_for_small_rates():
+    z, sd = np.linspace(-12, 5, 40)[None, :], np.array([[0.7]])
+    t = z * sd
+    plain = log_psi(z)[0] + np.log(sd)
+    for rate in (1e-3, -1e-3, 1e-4, -1e-7):
+        assert np.allclose(log_psi_exponential(t, z, sd, rate)[0], plain, atol=20 * abs(rate) + 1e-6)
