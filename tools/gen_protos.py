@@ -15,6 +15,7 @@ from grpc_tools import protoc
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 STUBS = ROOT / "src" / "paretune" / "v1"
+PLUGINS = Path(sys.executable).parent  # not resolved: a virtual environment keeps its scripts here
 BANNER = '"""Generated from protos/paretune/v1 by tools/gen_protos.py. Never edited by hand."""\n'
 
 
@@ -24,6 +25,7 @@ def generate(target: Path) -> None:
     include = importlib.resources.files("grpc_tools") / "_proto"
     code = protoc.main(
         ["protoc", f"-I{PROTOS}", f"-I{include}"]
+        + [f"--plugin=protoc-gen-{kind}={PLUGINS / f'protoc-gen-{kind}'}" for kind in ("mypy", "mypy_grpc")]
         + [f"--{kind}_out={target}" for kind in ("python", "grpc_python", "mypy", "mypy_grpc")]
         + files
     )
