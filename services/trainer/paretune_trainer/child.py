@@ -1,0 +1,236 @@
+"""What happens in the process of one trial: load the workload, call it, report on the result channel.
+
+The result channel carries JSON lines, each an object with one key:
+
+    {"checkpoint": {"step": 3, "values": {"accuracy": 0.9}}}
+    {"log": "text"}
+    {"result": {"values": {"accuracy": [0.97, 0.008]}, "stopped": false, "step": 10, "facts": {...}}}
+    {"failure": {"kind": "exception", "reason": "...", "traceback": "...", "facts": {...}}}
+
+The last line is a result or a failure; the kinds of failure are in `FailureKind`. The standard error of a
+value is null when it is unknown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib
+import json
+import math
+import os
+import random
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal
+
+from paretune_trainer.facts import runtime_facts
+from paretune_trainer.job import Job
+from paretune_trainer.workload import Infeasible
+
+FailureKind = Literal["infeasible", "out_of_memory", "exception", "load", "unusable"]
+"""Declared by the workload; memory ran out; raised; could not be imported; returned something unusable."""
+
+STOP: Final = b"stop\n"
+"""On the directive channel: stop training at the next step."""
+
+_REASON_CHARACTERS: Final = 1000
+_TRACEBACK_CHARACTERS: Final = 4000
+
+
+class Trial:
+    """The handle that a workload is given; see `paretune_trainer.workload.TrialHandle`."""
+
+    def __init__(self, job: Job, results: int, directives: int) -> None:
+        self._job = job
+        self._results = results
+        self._directives = directives
+        self._lock = threading.Lock()
+        self._locked = 0
+        self._stopping = False
+        self.noticed_stop = False
+        self.step = 0
+        os.set_blocking(directives, False)
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The experiment's settings for this workload."""
+        return self._job.settings
+
+    @property
+    def seed(self) -> int:
+        """The source of all randomness of the trial."""
+        return self._job.seed
+
+    @property
+    def directive(self) -> str:
+        """ "continue" or "stop"."""
+        if not self._stopping:
+            with contextlib.suppress(BlockingIOError):
+                self._stopping = os.read(self._directives, 64).startswith(STOP)
+        return "stop" if self._stopping else "continue"
+
+    def should_stop(self) -> bool:
+        """Whether the workload should stop training now and return what it has."""
+        self.noticed_stop = self.directive == "stop"
+        return self.noticed_stop
+
+    def checkpoint(self, step: int, **metrics: float) -> None:
+        """Stream an intermediate metric vector; values that are not finite are left out."""
+        values = {name: float(value) for name, value in metrics.items()}
+        self.step = int(step)
+        finite = {name: value for name, value in values.items() if math.isfinite(value)}
+        self.send("checkpoint", {"step": self.step, "values": finite})
+
+    def log(self, text: str) -> None:
+        """Add a line to the trial's log."""
+        self.send("log", str(text))
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the node's measurement lock. Re-entrant; the kernel frees it should the process die."""
+        if not self._job.lock or self._locked:
+            yield
+            return
+        # A POSIX lock belongs to this process alone: unlike flock's it is not kept by a forked data loader.
+        with open(self._job.lock, "a", encoding="utf-8") as file:  # noqa: PTH123
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            self._locked += 1
+            try:
+                yield
+            finally:
+                self._locked -= 1
+
+    def send(self, kind: str, content: object) -> None:
+        """Write one line to the result channel."""
+        line = json.dumps({kind: content}).encode() + b"\n"
+        with self._lock:
+            while line:
+                line = line[os.write(self._results, line) :]
+
+
+class _Unusable(Exception):
+    """The workload returned something that is no metric vector."""
+
+
+def run(job: Job, results: int, directives: int) -> None:
+    """Load and call the workload, and report how it ended.
+
+    Args:
+        job: what to run.
+        results: descriptor of the result channel.
+        directives: descriptor of the directive channel.
+
+    Raises:
+        SystemExit: the workload asked for it; nothing is reported.
+    """
+    trial = Trial(job, results, directives)
+    sys.path[:0] = job.python_path
+    try:
+        function = _load(job.entry_point)
+    except Exception as error:
+        trial.send("failure", _failure("load", error, trial))
+        return
+    if job.load_only:
+        trial.send("result", {"values": {}, "stopped": False, "step": 0, "facts": runtime_facts()})
+        return
+    _seed_globals(job.seed)
+    try:
+        values = _metric_vector(function(dict(job.parameters), trial))
+    except Exception as error:
+        trial.send("failure", _failure(_kind_of(error), error, trial))
+        return
+    outcome = {"values": values, "stopped": trial.noticed_stop, "step": trial.step, "facts": runtime_facts()}
+    trial.send("result", outcome)
+
+
+def _load(entry_point: str) -> Any:
+    module, _, name = entry_point.partition(":")
+    function = getattr(importlib.import_module(module), name)
+    if not callable(function):
+        raise TypeError(f"{entry_point} is not a function")
+    return function
+
+
+def _seed_globals(seed: int) -> None:
+    """Give the global generators of the trial's process a seed of their own.
+
+    A workload should draw from `trial.seed`; one that does not must still not draw the same numbers in all
+    processes forked from one launcher.
+    """
+    random.seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed)
+
+
+def _metric_vector(returned: object) -> dict[str, list[float | None]]:
+    """Name to [value, standard error or None], of plain floats."""
+    if not isinstance(returned, Mapping):
+        raise _Unusable(
+            f"The workload returned {_shown(returned)}; it must return a mapping from metric name to a value "
+            "or to (value, standard error)."
+        )
+    vector: dict[str, list[float | None]] = {}
+    for name, measured in returned.items():
+        try:
+            value, stderr = measured if isinstance(measured, tuple | list) else (measured, None)
+            vector[str(name)] = [float(value), None if stderr is None else float(stderr)]
+        except (TypeError, ValueError):
+            raise _Unusable(
+                f"The workload returned {_shown(measured)} for metric {str(name)!r}; it must be a number or "
+                "a pair (value, standard error)."
+            ) from None
+    return vector
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _kind_of(error: BaseException) -> FailureKind:
+    cause: BaseException | None = error
+    while cause is not None:
+        if _is_memory_exhaustion(cause):
+            return "out_of_memory"
+        cause = cause.__cause__
+    if isinstance(error, Infeasible):
+        return "infeasible"
+    return "unusable" if isinstance(error, _Unusable) else "exception"
+
+
+def _is_memory_exhaustion(error: BaseException) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    # Frameworks' classes by name, so that none of them is imported for the question.
+    if type(error).__name__ in ("OutOfMemoryError", "ResourceExhaustedError"):
+        return True
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in str(error) or "can't allocate memory" in str(error)
+    )
+
+
+def _failure(kind: FailureKind, error: BaseException, trial: Trial) -> dict[str, object]:
+    text = " ".join(str(error).split())
+    if kind in ("infeasible", "unusable"):
+        reason = text or type(error).__name__
+    else:
+        reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    trace = "" if kind in ("infeasible", "unusable") else _traceback(error)
+    if trace:
+        trial.log(trace)
+    return {
+        "kind": kind,
+        "reason": reason[:_REASON_CHARACTERS],
+        "traceback": trace[-_TRACEBACK_CHARACTERS:],
+        "step": trial.step,
+        "facts": runtime_facts(),
+    }
+
+
+def _traceback(error: BaseException) -> str:
+    # Limited, because a recursion error has a thousand frames and a message can be huge.
+    text = "".join(traceback.format_exception(error, limit=-20))
+    return text if len(text) <= 64 * 1024 else text[: 32 * 1024] + "\n[...]\n" + text[-32 * 1024 :]
