@@ -1,0 +1,180 @@
+"""All of paretune on this machine: the three services beside your own process, over loopback.
+
+with paretune.local("tune.db") as client:
+    experiment = client.create_experiment(...)
+"""
+
+import os
+import random
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paretune.client import Client
+from paretune.errors import Unavailable
+from paretune.rpc.channel import DEFAULT_TIMEOUT
+from paretune.supervisor import Service, Supervisor, log
+
+LOOPBACK = "127.0.0.1"
+DEFAULT_PORTS = (50051, 50052, 50053)
+"""Optimizer, Store, Trainer."""
+
+# Below the range from which Linux takes ports for outgoing connections (32768 and up), so that no connection
+# of this machine takes a port between the moment it is found free and the moment a service listens there.
+_FREE_PORTS = range(20000, 32000)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The three services around one database file.
+
+    Attributes:
+        database: the SQLite file; its logs and runs lie beside it in `folder`.
+        ports: of Optimizer, Store and Trainer.
+        host: where Optimizer and Trainer listen; the Store stays on loopback.
+        plaintext: allow a `host` that other machines can reach, although nothing is encrypted.
+    """
+
+    database: Path
+    ports: Sequence[int] = DEFAULT_PORTS
+    host: str = LOOPBACK
+    plaintext: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where logs and run folders go."""
+        return self.database.with_name(f"{self.database.stem}.run")
+
+    @property
+    def server(self) -> str:
+        """The one address that clients and trainers need."""
+        return f"{self._reachable}:{self.ports[0]}"
+
+    @property
+    def _reachable(self) -> str:
+        return LOOPBACK if self.host in ("0.0.0.0", "") else self.host  # noqa: S104 - compared, not bound
+
+    @property
+    def _flags(self) -> tuple[str, ...]:
+        return ("--plaintext",) if self.plaintext else ()
+
+    def services(self) -> list[Service]:
+        """Store and Optimizer."""
+        store = f"{LOOPBACK}:{self.ports[1]}"
+        listen = f"{self.host}:{self.ports[0]}"
+        database = str(self.database.absolute())
+        return [
+            Service("store", "paretune_store", ("--listen", store, "--db", database), store),
+            Service(
+                "optimizer",
+                "paretune_optimizer",
+                ("--listen", listen, "--store", store, *self._flags),
+                self.server,
+            ),
+        ]
+
+    def trainer(self, slots: int, experiments: Sequence[str] = ()) -> Service:
+        """A Trainer with so many slots, for these experiments (default: all that name a workload)."""
+        only = [word for name in experiments for word in ("--experiment", name)]
+        listen = f"{self.host}:{self.ports[2]}"
+        arguments = ["--server", self.server, "--listen", listen, "--slots", str(slots), *only]
+        arguments += ["--run-dir", str((self.folder / "runs").absolute()), *self._flags]
+        return Service(
+            "trainer",
+            "paretune_trainer",
+            tuple(arguments),
+            f"{self._reachable}:{self.ports[2]}",
+            own_path=True,
+        )
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing on this machine holds a loopback port."""
+    with socket.socket() as probe:
+        # As gRPC does: a port whose last connections are only winding down is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_ports(count: int = 3) -> list[int]:
+    """Loopback ports that nothing holds now.
+
+    Raises:
+        Unavailable: there are not enough.
+    """
+    candidates = list(_FREE_PORTS)
+    # The process's own generator: a seeded user must not get the same ports in every process.
+    random.SystemRandom().shuffle(candidates)
+    found: list[int] = []
+    for port in candidates:
+        if is_free(port):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise Unavailable(f"This machine has no {count} free ports from {_FREE_PORTS[0]} to {_FREE_PORTS[-1]}.")
+
+
+class LocalClient(Client):
+    """A client that runs its own services, and ends them when it is closed.
+
+    Attributes:
+        suite: addresses and files of the services.
+        supervisor: what keeps them running.
+
+    Raises:
+        Unavailable: a service cannot start, with what it said: another process owns the database, say.
+    """
+
+    def __init__(
+        self,
+        suite: Suite,
+        *,
+        trainer_slots: int = 0,
+        timeout: float = DEFAULT_TIMEOUT,
+        notify: Callable[[str], None] = log.warning,
+    ) -> None:
+        self.suite = suite
+        self.supervisor = Supervisor(suite.services(), suite.folder, notify=notify)
+        self.supervisor.start()
+        try:
+            self.supervisor.wait_until_ready()
+        except BaseException:
+            self.supervisor.stop()
+            raise
+        # Only now, so that it does not slow down those that the caller waits for.
+        if trainer_slots:
+            self.supervisor.add(suite.trainer(trainer_slots))
+        super().__init__(suite.server, timeout=timeout)
+
+    def close(self) -> None:
+        """Close the connection and end the services."""
+        super().close()
+        self.supervisor.stop()
+
+
+def local(
+    path: str | os.PathLike[str] = "paretune.db",
+    *,
+    trainer_slots: int = 1,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> LocalClient:
+    """Start Store, Optimizer and Trainer for a database file; gives a client that ends them when closed.
+
+    The services listen on free ports of loopback, and are started again when they die. The Trainer runs the
+    trials of experiments that name a workload, and does nothing otherwise.
+
+    Args:
+        path: the SQLite file, made when missing. One process at a time can own it.
+        trainer_slots: trials that the Trainer runs at once; 0: no Trainer.
+        timeout: seconds until a call gives up.
+
+    Raises:
+        Unavailable: a service cannot start, such as when another process owns the database.
+    """
+    suite = Suite(Path(path), free_ports())
+    return LocalClient(suite, trainer_slots=trainer_slots, timeout=timeout)
