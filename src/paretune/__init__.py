@@ -1,6 +1,6 @@
 """paretune: the whole efficient frontier of competing metrics, with few trainings."""
 
-from paretune import errors
+from paretune import aio, errors
 from paretune.client import Client, connect
 from paretune.errors import ParetuneError
 from paretune.experiment import (
@@ -17,6 +17,7 @@ from paretune.experiment import (
     Workload,
 )
 from paretune.handle import ExperimentHandle
+from paretune.local import local
 from paretune.observation import (
     Directive,
     MetricValue,
@@ -32,6 +33,7 @@ from paretune.observation import (
 )
 from paretune.parameters import Beta, Categorical, Condition, Double, Int, Normal, Weights
 from paretune.space import LinearConstraint, SearchSpace
+from paretune.trial import Trial
 
 __all__ = [
     "Beta",
@@ -66,8 +68,11 @@ __all__ = [
     "Strategy",
     "Suggestion",
     "SuggestionState",
+    "Trial",
     "Weights",
     "Workload",
+    "aio",
     "connect",
     "errors",
+    "local",
 ]

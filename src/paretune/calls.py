@@ -1,26 +1,16 @@
 """What each verb of a client sends and how it reads the reply: the part that blocking and asyncio share.
 
-A `Call` is one logical call, a `Pages` a list read page by page. Building one checks its arguments; nothing
-is sent until a client runs it, as often as it takes: a mutating request carries its `request_id`.
+Building a `Call` or `Pages` checks its arguments; nothing is sent until a client runs it, as often as it
+takes: a mutating request carries its `request_id`. The verbs are described at `paretune.client.Client`.
 """
 
-import os
-import random
-import socket
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from paretune import wire
-from paretune.errors import (
-    DeadlineExceeded,
-    InvalidArgument,
-    ParetuneError,
-    ResourceExhausted,
-    Unavailable,
-    Violation,
-)
+from paretune.call import Call, Pages, default_worker
+from paretune.errors import InvalidArgument, Violation
 from paretune.experiment import Experiment, ExperimentState, LeasePolicy, Metric, Policy, Workload
 from paretune.observation import (
     Checkpoint,
@@ -34,6 +24,7 @@ from paretune.observation import (
 )
 from paretune.parameters import Scalar, unknown_name
 from paretune.rpc.channel import new_request_id
+from paretune.scalars import plain_assignments
 from paretune.space import LinearConstraint, SearchSpace
 from paretune.v1 import optimizer_pb2, store_pb2, types_pb2
 
@@ -42,43 +33,7 @@ T = TypeVar("T")
 STORE = "paretune.v1.StoreService"
 OPTIMIZER = "paretune.v1.OptimizerService"
 PAGE_SIZE = 500
-
-
-@dataclass(frozen=True)
-class Call(Generic[T]):
-    """One logical call.
-
-    Attributes:
-        method: path of the RPC, such as ``/paretune.v1.StoreService/Observe``.
-        request: the message to send.
-        reply: class of the message that comes back.
-        read: what the reply means to the caller.
-    """
-
-    method: str
-    request: Any
-    reply: Any
-    read: Callable[[Any], T]
-
-
-@dataclass(frozen=True)
-class Pages(Generic[T]):
-    """A list that comes in pages: run `page(token)` until `token(reply)` is empty."""
-
-    method: str
-    request: Any
-    reply: Any
-    items: Callable[[Any], Iterable[T]]
-
-    def page(self, token: str) -> Call[tuple[list[T], str]]:
-        """The call for the page after `token`; gives its items and the next token."""
-        self.request.page_token = token
-        return Call(
-            self.method,
-            self.request,
-            self.reply,
-            lambda reply: (list(self.items(reply)), str(reply.next_page_token)),
-        )
+MAX_COUNT = 1000
 
 
 @dataclass(frozen=True)
@@ -87,76 +42,6 @@ class Heartbeat:
 
     directive: Directive
     ttl: float
-
-
-class Retries:
-    """When to try a call again: up to a limit of seconds, with growing, jittered delays.
-
-    Retrying is safe because the same request is sent: its request_id makes it happen once.
-    """
-
-    def __init__(self, limit: float, jitter: random.Random | None = None) -> None:
-        self._limit = limit
-        self._delay = 0.1
-        # Jitter only spreads clients over time; it never reaches a result.
-        self._jitter = jitter or random.Random()  # noqa: S311
-
-    def delay(self, error: ParetuneError, elapsed: float) -> float:
-        """Seconds to wait after `error`, `elapsed` seconds after the start.
-
-        Raises:
-            ParetuneError: `error` itself, when trying again cannot help or the time is up.
-        """
-        if not isinstance(error, Unavailable | ResourceExhausted | DeadlineExceeded):
-            raise error
-        wait = self._delay * self._jitter.uniform(0.5, 1.0)
-        if isinstance(error, ResourceExhausted):
-            wait += error.retry_after
-        if elapsed + wait >= self._limit:
-            raise error
-        self._delay = min(self._delay * 2, 2.0)
-        return wait
-
-
-def with_advice(error: ParetuneError, address: str, waited: float) -> ParetuneError:
-    """The error of a call that nobody answered, saying what to do about it; other errors as they are."""
-    if error.metadata or not isinstance(error, Unavailable | DeadlineExceeded):
-        return error
-    advice = "start the services with `paretune up`, or give the address of the Optimizer that runs"
-    if isinstance(error, Unavailable):
-        text = f"Nothing answers at {address} (tried for {waited:.1f} s): {advice}."
-    else:
-        text = f"{address} did not answer within {waited:.1f} s: give a longer timeout, or {advice}."
-    return type(error)(text, reason=error.reason, metadata={"service": address})
-
-
-def default_worker() -> str:
-    """A name for this thread that is unique among the machines: host, process, thread."""
-    return f"{socket.gethostname()}-{os.getpid()}-{threading.get_native_id()}"
-
-
-def plain(value: Any) -> Any:
-    """The Python number in a numpy or torch scalar; anything else as it is."""
-    if isinstance(value, str | int | float) and type(value).__module__ == "builtins":
-        return value
-    return value.item() if hasattr(value, "item") else value
-
-
-def plain_assignments(assignments: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with Python scalars only.
-
-    Raises:
-        InvalidArgument: a value that is neither number nor text.
-    """
-    settled = {name: plain(value) for name, value in assignments.items()}
-    wrong = [
-        Violation(f"assignments[{name!r}]", f"{value!r} is not a number or a text")
-        for name, value in settled.items()
-        if not isinstance(value, str | int | float) or isinstance(value, bool)
-    ]
-    if wrong:
-        raise InvalidArgument(violations=wrong)
-    return settled
 
 
 def _store(name: str, request: Any, read: Callable[[Any], T]) -> Call[T]:
@@ -314,6 +199,8 @@ def suggest(  # noqa: D103
     compute_limit: float | None,
     request_id: str | None,
 ) -> Call[list[Suggestion]]:
+    if not 1 <= count <= MAX_COUNT:
+        raise InvalidArgument.of("count", f"must be from 1 to {MAX_COUNT}")
     request = optimizer_pb2.SuggestRequest(
         experiment_id=experiment_id,
         count=count,

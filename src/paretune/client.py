@@ -10,13 +10,15 @@ Errors of every verb: `Unavailable` (nobody answers there), `DeadlineExceeded` (
 `ResourceExhausted` (overload); those that say something about the arguments are listed at the verb.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from paretune import calls
-from paretune.calls import Call, Heartbeat, Pages, Retries
+from paretune.call import WATCH_PAUSE, Call, Pages, Retries, with_advice
+from paretune.calls import Heartbeat
 from paretune.errors import ParetuneError, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.handle import ExperimentHandle
@@ -37,6 +39,8 @@ from paretune.rpc.health import wait_until_serving
 from paretune.rpc.status import translated
 
 T = TypeVar("T")
+
+log = logging.getLogger("paretune")
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 
@@ -87,7 +91,7 @@ class Client:
                     return call.read(invoke(call.request, timeout=min(left, self.timeout)))
             except ParetuneError as error:
                 elapsed = time.monotonic() - begin
-                time.sleep(retries.delay(calls.with_advice(error, self.address, elapsed), elapsed))
+                time.sleep(retries.delay(with_advice(error, self.address, elapsed), elapsed))
 
     def _all(self, pages: Pages[T]) -> Iterator[T]:
         token = ""
@@ -331,10 +335,11 @@ class Client:
                     for reply in stream:
                         yield from call.read(reply)
                         resume_token = reply.resume_token or resume_token
-            except Unavailable:
-                time.sleep(0.1)
+            except Unavailable as error:
+                log.info("the stream of %s broke off and is resumed: %s", experiment_id, error)
             finally:
                 stream.cancel()
+            time.sleep(WATCH_PAUSE)
 
     # What the results mean
 

@@ -1,9 +1,10 @@
 """`ExperimentHandle`: one experiment and everything you can do with it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from paretune import report
+from paretune import frame, report
 from paretune.errors import InvalidArgument
 from paretune.experiment import Experiment, ExperimentState, Goal
 from paretune.loop import MAX_CRASHES, PATIENCE, TrialLoop
@@ -17,6 +18,7 @@ from paretune.observation import (
     SuggestionState,
 )
 from paretune.parameters import Scalar
+from paretune.plot import Plots
 from paretune.trial import Trial
 
 if TYPE_CHECKING:
@@ -69,7 +71,8 @@ class ExperimentHandle:
         Raises:
             FailedPrecondition: the experiment is not active, or a finite space is exhausted.
         """
-        found = self.client.suggest(self.id, count or 1, worker=worker, request_id=request_id)
+        wanted = 1 if count is None else count
+        found = self.client.suggest(self.id, wanted, worker=worker, request_id=request_id)
         return found[0] if count is None else found
 
     def queue(
@@ -119,7 +122,7 @@ class ExperimentHandle:
         worker: str | None = None,
         patience: float = PATIENCE,
         max_crashes: int = MAX_CRASHES,
-    ) -> Iterator[Trial]:
+    ) -> Generator[Trial, None, None]:
         """Trials until the budget is filled; run again, the loop resumes.
 
             for trial in experiment.trials():
@@ -170,6 +173,27 @@ class ExperimentHandle:
     def hypervolume_history(self, *, reference_point: Mapping[str, float] | None = None) -> list[float]:
         """Hypervolume after 1, 2, 3, ... observations."""
         return self.client.hypervolume_history(self.id, reference_point=reference_point)
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """One mapping from column to value per observation; see `paretune.frame.columns`."""
+        return frame.rows(self.experiment, self.observations(), self.pareto_front())
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write all observations as CSV; gives the path."""
+        return frame.write_csv(path, frame.header(self.experiment), self.to_rows())
+
+    def to_dataframe(self) -> Any:
+        """All observations as a `pandas.DataFrame`; `efficient` marks the front.
+
+        Raises:
+            FailedPrecondition: pandas is not installed.
+        """
+        return frame.dataframe(frame.header(self.experiment), self.to_rows())
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures: ``experiment.plot.pareto()``, ``experiment.plot.history()``."""
+        return Plots(self)
 
     def best(self) -> Observation | None:
         """The best observation of an experiment with a single optimized metric; None when there is none.

@@ -7,10 +7,10 @@ Store counts the budget. Running a loop again resumes where the experiment is.
 import logging
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from paretune.calls import default_worker
+from paretune.call import default_worker
 from paretune.errors import FailedPrecondition
 from paretune.observation import Suggestion
 from paretune.trial import Trial, not_reported
@@ -57,7 +57,7 @@ class TrialLoop:
         self._crashes: list[Trial] = []
         self._jitter = random.Random()  # noqa: S311 - spreads polls over time, nothing else
 
-    def __iter__(self) -> Iterator[Trial]:
+    def __iter__(self) -> Generator[Trial, None, None]:
         """Trials until the budget is filled or the experiment gives no more.
 
         Raises:

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from paretune.calls import plain, plain_assignments
 from paretune.errors import InvalidArgument
 from paretune.observation import FailureReason, MetricValue, Observation, Outcome, OutcomeKind, Suggestion
 from paretune.parameters import Scalar
+from paretune.scalars import plain, plain_assignments
 
 Measured = float | tuple[float, float]
 """A measured value, or (value, standard error), in the units of the metric."""

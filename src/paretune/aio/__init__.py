@@ -1,0 +1,33 @@
+"""The client for asyncio: the same verbs as `paretune.Client`, awaited.
+
+    async with await paretune.aio.connect("127.0.0.1:50051") as client:
+        experiment = await client.experiment("e-1")
+        async for trial in experiment.trials():
+            async with trial:
+                await trial.observe(accuracy=0.97, inference_ms=(1.8, 0.05))
+
+What is sent and what the replies mean is in `paretune.calls`; the verbs are described at `Client`.
+"""
+
+import asyncio
+
+from paretune.aio.client import AsyncClient
+from paretune.aio.handle import AsyncExperimentHandle
+from paretune.aio.trial import AsyncTrial
+from paretune.client import DEFAULT_ADDRESS
+from paretune.rpc.channel import DEFAULT_TIMEOUT
+from paretune.rpc.health import wait_until_serving
+
+__all__ = ["AsyncClient", "AsyncExperimentHandle", "AsyncTrial", "connect"]
+
+
+async def connect(
+    address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT, wait: float = 10.0
+) -> AsyncClient:
+    """As `paretune.connect`.
+
+    Raises:
+        Unavailable: nobody serves there within `wait` seconds.
+    """
+    await asyncio.to_thread(wait_until_serving, address, wait)
+    return AsyncClient(address, timeout=timeout)

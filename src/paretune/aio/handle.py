@@ -1,0 +1,183 @@
+"""`AsyncExperimentHandle`: the verbs of `paretune.ExperimentHandle`, awaited."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, overload
+
+from paretune import report
+from paretune.aio.trial import AsyncTrial
+from paretune.experiment import Experiment, ExperimentState
+from paretune.handle import ExperimentHandle
+from paretune.loop import MAX_CRASHES, PATIENCE, TrialLoop
+from paretune.observation import (
+    Event,
+    Observation,
+    OutcomeKind,
+    ParetoFront,
+    Prediction,
+    Suggestion,
+    SuggestionState,
+)
+from paretune.parameters import Scalar
+
+if TYPE_CHECKING:
+    from paretune.aio.client import AsyncClient
+
+
+class AsyncExperimentHandle:
+    """One recorded experiment; the verbs of `ExperimentHandle`, awaited.
+
+    Attributes:
+        client: the client that it was got from.
+        experiment: the experiment as last read; `refresh` reads it again.
+    """
+
+    def __init__(self, client: "AsyncClient", experiment: Experiment) -> None:
+        self.client = client
+        self.experiment = experiment
+
+    def __repr__(self) -> str:
+        return f"AsyncExperimentHandle({self.id!r}, name={self.name!r})"
+
+    @property
+    def id(self) -> str:
+        """The id that the Store gave."""
+        return self.experiment.id
+
+    @property
+    def name(self) -> str:
+        """The name for people."""
+        return self.experiment.name
+
+    async def refresh(self) -> Experiment:
+        """The experiment as it is now, with its progress."""
+        self.experiment = await self.client.get_experiment(self.id)
+        return self.experiment
+
+    @overload
+    async def suggest(self, *, worker: str | None = None, request_id: str | None = None) -> Suggestion: ...
+    @overload
+    async def suggest(
+        self, count: int, *, worker: str | None = None, request_id: str | None = None
+    ) -> list[Suggestion]: ...
+    async def suggest(
+        self, count: int | None = None, *, worker: str | None = None, request_id: str | None = None
+    ) -> Suggestion | list[Suggestion]:
+        """As `ExperimentHandle.suggest`."""
+        wanted = 1 if count is None else count
+        found = await self.client.suggest(self.id, wanted, worker=worker, request_id=request_id)
+        return found[0] if count is None else found
+
+    async def queue(
+        self, assignments: Mapping[str, Scalar], metadata: Mapping[str, str] | None = None
+    ) -> Suggestion:
+        """As `ExperimentHandle.queue`."""
+        return await self.client.queue(self.id, assignments, metadata)
+
+    async def observe(
+        self,
+        target: Suggestion | Mapping[str, Scalar],
+        values: Mapping[str, Any] | None = None,
+        *,
+        infeasible: str = "",
+        crashed: str = "",
+        stopped_early: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+    ) -> Observation:
+        """As `ExperimentHandle.observe`."""
+        outcome = report.outcome_of(infeasible, crashed, stopped_early)
+        observation, fence = report.observation_of(self.id, target, values or {}, outcome, metadata)
+        return await self.client.observe(observation, fence=fence, request_id=request_id)
+
+    async def trials(
+        self,
+        parallelism: int = 1,
+        *,
+        worker: str | None = None,
+        patience: float = PATIENCE,
+        max_crashes: int = MAX_CRASHES,
+    ) -> AsyncIterator[AsyncTrial]:
+        """As `ExperimentHandle.trials`: ``async for trial in experiment.trials(): async with trial: ...``."""
+        handle = ExperimentHandle(self.client.blocking, self.experiment)
+        trials = iter(
+            TrialLoop(handle, parallelism, worker=worker, patience=patience, max_crashes=max_crashes)
+        )
+        # A thread of its own: a loop that waits must not take one that a report needs.
+        with ThreadPoolExecutor(1, thread_name_prefix="paretune-trials") as thread:
+            loop = asyncio.get_running_loop()
+            try:
+                while (trial := await loop.run_in_executor(thread, next, trials, None)) is not None:
+                    yield AsyncTrial(trial)
+            finally:
+                await loop.run_in_executor(thread, trials.close)
+
+    async def observations(self, outcomes: Iterable[OutcomeKind] = ()) -> list[Observation]:
+        """As `ExperimentHandle.observations`."""
+        return [o async for o in self.client.list_observations(self.id, outcomes)]
+
+    async def suggestions(self, states: Iterable[SuggestionState] = ()) -> list[Suggestion]:
+        """As `ExperimentHandle.suggestions`."""
+        return [s async for s in self.client.list_suggestions(self.id, states)]
+
+    def watch(self, resume_token: str = "", skip_checkpoints: bool = False) -> AsyncIterator[Event]:
+        """As `ExperimentHandle.watch`."""
+        return self.client.watch(self.id, resume_token, skip_checkpoints)
+
+    async def pareto_front(
+        self,
+        *,
+        as_of: int = 0,
+        slack: float = 0.0,
+        reference_point: Mapping[str, float] | None = None,
+    ) -> ParetoFront:
+        """As `ExperimentHandle.pareto_front`."""
+        return await self.client.pareto_front(
+            self.id, as_of=as_of, slack=slack, reference_point=reference_point
+        )
+
+    async def hypervolume(self, *, reference_point: Mapping[str, float] | None = None) -> float:
+        """As `ExperimentHandle.hypervolume`."""
+        return (await self.pareto_front(reference_point=reference_point)).hypervolume
+
+    async def hypervolume_history(self, *, reference_point: Mapping[str, float] | None = None) -> list[float]:
+        """As `ExperimentHandle.hypervolume_history`."""
+        return await self.client.hypervolume_history(self.id, reference_point=reference_point)
+
+    @overload
+    async def predict(self, configurations: Mapping[str, Scalar]) -> Prediction: ...
+    @overload
+    async def predict(self, configurations: Sequence[Mapping[str, Scalar]]) -> list[Prediction]: ...
+    async def predict(
+        self, configurations: Mapping[str, Scalar] | Sequence[Mapping[str, Scalar]]
+    ) -> Prediction | list[Prediction]:
+        """As `ExperimentHandle.predict`."""
+        if isinstance(configurations, Mapping):
+            return (await self.client.predict(self.id, [configurations]))[0]
+        return await self.client.predict(self.id, configurations)
+
+    async def update(self, *, etag: str = "", **changes: Any) -> Experiment:
+        """As `ExperimentHandle.update`."""
+        self.experiment = await self.client.update_experiment(self.id, etag=etag, **changes)
+        return self.experiment
+
+    async def pause(self) -> Experiment:
+        """As `ExperimentHandle.pause`."""
+        return await self.update(state=ExperimentState.PAUSED)
+
+    async def resume(self) -> Experiment:
+        """As `ExperimentHandle.resume`."""
+        return await self.update(state=ExperimentState.ACTIVE)
+
+    async def finish(self) -> Experiment:
+        """As `ExperimentHandle.finish`."""
+        return await self.update(state=ExperimentState.FINISHED)
+
+    async def archive(self) -> Experiment:
+        """As `ExperimentHandle.archive`."""
+        return await self.update(state=ExperimentState.ARCHIVED)
+
+    async def delete(self) -> None:
+        """As `ExperimentHandle.delete`."""
+        await self.client.delete_experiment(self.id)

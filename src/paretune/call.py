@@ -1,0 +1,99 @@
+"""A call as a value: what is sent, how the reply reads, and when to try again."""
+
+import os
+import random
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from paretune.errors import DeadlineExceeded, ParetuneError, ResourceExhausted, Unavailable
+
+T = TypeVar("T")
+
+WATCH_PAUSE = 0.1
+"""Seconds before a stream that broke off is resumed."""
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """One logical call.
+
+    Attributes:
+        method: path of the RPC, such as ``/paretune.v1.StoreService/Observe``.
+        request: the message to send.
+        reply: class of the message that comes back.
+        read: what the reply means to the caller.
+    """
+
+    method: str
+    request: Any
+    reply: Any
+    read: Callable[[Any], T]
+
+
+@dataclass(frozen=True)
+class Pages(Generic[T]):
+    """A list that comes in pages: run `page(token)` until `token(reply)` is empty."""
+
+    method: str
+    request: Any
+    reply: Any
+    items: Callable[[Any], Iterable[T]]
+
+    def page(self, token: str) -> Call[tuple[list[T], str]]:
+        """The call for the page after `token`; gives its items and the next token."""
+        self.request.page_token = token
+        return Call(
+            self.method,
+            self.request,
+            self.reply,
+            lambda reply: (list(self.items(reply)), str(reply.next_page_token)),
+        )
+
+
+class Retries:
+    """When to try a call again: up to a limit of seconds, with growing, jittered delays.
+
+    Retrying is safe because the same request is sent: its request_id makes it happen once.
+    """
+
+    def __init__(self, limit: float, jitter: random.Random | None = None) -> None:
+        self._limit = limit
+        self._delay = 0.1
+        # Jitter only spreads clients over time; it never reaches a result.
+        self._jitter = jitter or random.Random()  # noqa: S311
+
+    def delay(self, error: ParetuneError, elapsed: float) -> float:
+        """Seconds to wait after `error`, `elapsed` seconds after the start.
+
+        Raises:
+            ParetuneError: `error` itself, when trying again cannot help or the time is up.
+        """
+        if not isinstance(error, Unavailable | ResourceExhausted | DeadlineExceeded):
+            raise error
+        wait = self._delay * self._jitter.uniform(0.5, 1.0)
+        if isinstance(error, ResourceExhausted):
+            wait += error.retry_after
+        if elapsed + wait >= self._limit:
+            raise error
+        self._delay = min(self._delay * 2, 2.0)
+        return wait
+
+
+def with_advice(error: ParetuneError, address: str, waited: float) -> ParetuneError:
+    """The error of a call that nobody answered, saying what to do about it; other errors as they are."""
+    if error.metadata or not isinstance(error, Unavailable | DeadlineExceeded):
+        return error
+    advice = "start the services with `paretune up`, or give the address of the Optimizer that runs"
+    if isinstance(error, Unavailable):
+        text = f"Nothing answers at {address} (tried for {waited:.1f} s): {advice}."
+    else:
+        text = f"{address} did not answer within {waited:.1f} s: give a longer timeout, or {advice}."
+    return type(error)(text, reason=error.reason, metadata={"service": address})
+
+
+def default_worker() -> str:
+    """A name for this thread that is unique among the machines: host, process, thread."""
+    return f"{socket.gethostname()}-{os.getpid()}-{threading.get_native_id()}"

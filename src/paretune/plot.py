@@ -1,0 +1,358 @@
+"""Pictures of an experiment, for ``experiment.plot``: figures of matplotlib, never shown by themselves.
+
+A figure displays itself in a notebook; elsewhere call ``figure.savefig("front.png")`` or pass ``save=``.
+Colours are those of Okabe and Ito, which people with any colour vision tell apart; outcomes also differ
+in shape.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from paretune.errors import InvalidArgument
+from paretune.experiment import Experiment, Goal, Metric, Strategy
+from paretune.observation import Observation, OutcomeKind, ParetoFront
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from paretune.handle import ExperimentHandle
+
+INK, FAINT, GRID = "#202124", "#8a9099", "#e4e6ea"
+SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+SHAPES = ("o", "D", "s", "^")
+INFEASIBLE = "#D55E00"
+DPI = 160
+LOG_RATIO = 50
+"""An axis is logarithmic when its values are positive and span more than this factor."""
+
+STYLE = {
+    "font.size": 11,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "axes.titlesize": 13,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+}
+
+
+@dataclass(frozen=True)
+class Series:
+    """The results of one experiment, as a picture needs them."""
+
+    label: str
+    observations: Sequence[Observation]
+    front: ParetoFront
+
+    def measured(self, metrics: Sequence[Metric]) -> list[Observation]:
+        """Observations with a value of each of these metrics."""
+        return [o for o in self.observations if all(o.value(m.name) is not None for m in metrics)]
+
+
+class Plots:
+    """The pictures of one experiment; what ``experiment.plot`` is.
+
+    `compare` overlays other experiments with the same metrics: a handle, or handles by label.
+    """
+
+    def __init__(self, handle: "ExperimentHandle") -> None:
+        self._handle = handle
+
+    def pareto(
+        self,
+        compare: "ExperimentHandle | Mapping[str, ExperimentHandle] | None" = None,
+        *,
+        save: str | Path | None = None,
+    ) -> "Figure":
+        """All observations in the space of the metrics, with the front marked.
+
+        One optimized metric gives its course; three or more give a panel for each pair.
+
+        Raises:
+            InvalidArgument: a compared experiment lacks one of the metrics.
+        """
+        return saved(pareto(self._handle.refresh(), self._series(compare)), save)
+
+    def history(
+        self,
+        compare: "ExperimentHandle | Mapping[str, ExperimentHandle] | None" = None,
+        *,
+        save: str | Path | None = None,
+    ) -> "Figure":
+        """Hypervolume against the number of observations, all from one reference point.
+
+        Raises:
+            InvalidArgument: a compared experiment lacks one of the metrics.
+        """
+        everyone = self._everyone(compare)
+        point = self._handle.pareto_front().reference_point or None
+        curves = {
+            label: handle.hypervolume_history(reference_point=point) for label, handle in everyone.items()
+        }
+        return saved(history(self._handle.experiment, curves), save)
+
+    def _everyone(self, compare: Any) -> "dict[str, ExperimentHandle]":
+        others = compare if isinstance(compare, Mapping) else {compare.name: compare} if compare else {}
+        names = {metric.name for metric in self._handle.experiment.optimized_metrics}
+        for label, handle in others.items():
+            if not names <= {metric.name for metric in handle.experiment.metrics}:
+                raise InvalidArgument.of("compare", f"{label!r} lacks some of the metrics {sorted(names)}")
+        own = self._handle.name
+        if own in others:
+            own = f"{own} ({self._handle.id})"
+        return {own: self._handle, **others}
+
+    def _series(self, compare: Any) -> list[Series]:
+        point = None
+        found = []
+        for label, handle in self._everyone(compare).items():
+            front = handle.pareto_front(reference_point=point)
+            point = point or front.reference_point or None
+            found.append(Series(label, handle.observations(), front))
+        return found
+
+
+def saved(figure: "Figure", path: str | Path | None) -> "Figure":
+    """The figure, also written to `path` when there is one."""
+    if path is not None:
+        figure.savefig(path, dpi=DPI)
+    return figure
+
+
+def pareto(experiment: Experiment, series: Sequence[Series]) -> "Figure":
+    """The picture of the front; the first series is the experiment itself."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    metrics = experiment.optimized_metrics
+    with mpl.rc_context(STYLE):
+        if len(metrics) == 1:
+            figure = Figure(figsize=(7.4, 4.6), layout="constrained")
+            _course(figure.subplots(), metrics[0], series)
+        elif len(metrics) == 2:
+            figure = Figure(figsize=(7.4, 5.0), layout="constrained")
+            _pair(figure.subplots(), experiment, metrics[0], metrics[1], series, staircase=True)
+        else:
+            figure = _panels(experiment, metrics, series)
+        figure.suptitle(experiment.name, x=0.015, ha="left", fontsize=13, fontweight="bold", color=INK)
+    return figure
+
+
+def _panels(experiment: Experiment, metrics: Sequence[Metric], series: Sequence[Series]) -> "Figure":
+    from matplotlib.figure import Figure
+
+    pairs = list(combinations(metrics[:5], 2))
+    across = min(3, len(pairs))
+    down = -(-len(pairs) // across)
+    figure = Figure(figsize=(4.0 * across, 3.7 * down + 0.5), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False).flat
+    for ax, (first, second) in zip(axes, pairs, strict=False):
+        _pair(ax, experiment, first, second, series, staircase=False)
+        ax.get_legend().remove()
+    for ax in list(axes)[len(pairs) :]:
+        ax.set_visible(False)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure
+
+
+def _pair(
+    ax: "Axes",
+    experiment: Experiment,
+    first: Metric,
+    second: Metric,
+    series: Sequence[Series],
+    *,
+    staircase: bool,
+) -> None:
+    for index, one in enumerate(series):
+        colour, shape = SERIES[index % len(SERIES)], SHAPES[index % len(SHAPES)]
+        name = f"{one.label}: " if len(series) > 1 else ""
+        known = one.measured((first, second))
+        efficient = {point.observation.id for point in one.front}
+        good = [o for o in known if o.id not in efficient and not _infeasible(experiment, o)]
+        bad = [o for o in known if o.id not in efficient and _infeasible(experiment, o)]
+        best = [point.observation for point in one.front if point.observation in known]
+        faded = FAINT if len(series) == 1 else colour
+        _points(ax, good, first, second, color=faded, marker=shape, alpha=0.55, size=24,
+                label=f"{name}dominated ({len(good)})")  # fmt: skip
+        _points(ax, bad, first, second, color=INFEASIBLE, marker="x", alpha=0.8, size=30,
+                label=f"{name}infeasible ({len(bad)})")  # fmt: skip
+        volume = f", hypervolume {one.front.hypervolume:.4g}" if staircase else ""
+        _points(ax, best, first, second, color=colour, marker=shape, alpha=1.0, size=58,
+                label=f"{name}front ({len(best)}{volume})")  # fmt: skip
+    everything = [o for one in series for o in one.measured((first, second))]
+    for metric, axis in ((first, "x"), (second, "y")):
+        _dress(ax, metric, axis, [_value(o, metric) for o in everything])
+    if staircase:
+        for index, one in enumerate(series):
+            _stairs(ax, first, second, one.front, SERIES[index % len(SERIES)], dashed=index > 0)
+    if not everything:
+        ax.text(0.5, 0.5, "no observations yet", transform=ax.transAxes, ha="center", color=FAINT)
+    ax.legend(loc="best")
+
+
+def _points(
+    ax: "Axes",
+    observations: Sequence[Observation],
+    first: Metric,
+    second: Metric,
+    *,
+    color: str,
+    marker: str,
+    alpha: float,
+    size: float,
+    label: str,
+) -> None:
+    if not observations:
+        return
+    x, y = [_value(o, first) for o in observations], [_value(o, second) for o in observations]
+    ax.errorbar(
+        x,
+        y,
+        xerr=[_stddev(o, first) for o in observations],
+        yerr=[_stddev(o, second) for o in observations],
+        fmt="none",
+        ecolor=color,
+        elinewidth=1.0,
+        alpha=alpha * 0.6,
+        zorder=2,
+    )
+    edges: dict[str, Any] = {} if marker == "x" else {"edgecolors": "white", "linewidths": 0.7}
+    ax.scatter(x, y, s=size, c=color, marker=marker, alpha=alpha, label=label, zorder=3, **edges)
+
+
+def _stairs(
+    ax: "Axes", first: Metric, second: Metric, front: ParetoFront, colour: str, *, dashed: bool
+) -> None:
+    """The border of what the front dominates, from one edge of the picture to the other."""
+    corners = stairs(first, second, front, ax.get_xlim(), ax.get_ylim())
+    if not corners:
+        return
+    limits = ax.get_xlim(), ax.get_ylim()
+    x, y = zip(*corners, strict=True)
+    ax.plot(x, y, color=colour, linewidth=1.6, linestyle="--" if dashed else "-", alpha=0.9, zorder=2.5)
+    worst = limits[0][0 if first.goal is Goal.MAXIMIZE else 1]
+    ax.fill([*x, worst], [*y, corners[0][1]], color=colour, alpha=0.06, linewidth=0, zorder=0)
+    ax.set_xlim(limits[0])
+    ax.set_ylim(limits[1])
+
+
+def stairs(
+    first: Metric,
+    second: Metric,
+    front: ParetoFront,
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+) -> list[tuple[float, float]]:
+    """Corners of the staircase through the front, begun and ended at the worse end of the ranges."""
+    toward = 1 if first.goal is Goal.MAXIMIZE else -1
+    points = sorted(
+        ((_value(p.observation, first), _value(p.observation, second)) for p in front),
+        key=lambda point: -toward * point[0],
+    )
+    if not points:
+        return []
+    corners = [(points[0][0], y_range[0] if second.goal is Goal.MAXIMIZE else y_range[1])]
+    for x, y in points:
+        corners += [(x, corners[-1][1]), (x, y)]
+    corners.append((x_range[0] if first.goal is Goal.MAXIMIZE else x_range[1], corners[-1][1]))
+    return corners
+
+
+def _course(ax: "Axes", metric: Metric, series: Sequence[Series]) -> None:
+    better = max if metric.goal is Goal.MAXIMIZE else min
+    for index, one in enumerate(series):
+        known = one.measured((metric,))
+        if not known:
+            continue
+        colour = SERIES[index % len(SERIES)]
+        best: list[float] = []
+        for o in known:
+            value = _value(o, metric)
+            usable = o.outcome.kind in (OutcomeKind.OK, OutcomeKind.STOPPED_EARLY)
+            best.append(better(best[-1], value) if best and usable else best[-1] if best else value)
+        x = [o.ordinal for o in known]
+        ax.scatter(x, [_value(o, metric) for o in known], s=24, c=colour, alpha=0.5, label=one.label)
+        ax.step(x, best, where="post", color=colour, linewidth=1.8, label=f"{one.label}: best so far")
+    _dress(ax, metric, "y", [_value(o, metric) for one in series for o in one.measured((metric,))])
+    ax.set_xlabel("observation")
+    ax.legend(loc="best")
+
+
+def history(experiment: Experiment, curves: Mapping[str, Sequence[float]]) -> "Figure":
+    """The picture of hypervolume against observations; one curve per label."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.4, 4.2), layout="constrained")
+        ax = figure.subplots()
+        for index, (label, volumes) in enumerate(curves.items()):
+            final = f" ({volumes[-1]:.4g})" if volumes else ""
+            ax.step(
+                range(1, len(volumes) + 1),
+                volumes,
+                where="post",
+                color=SERIES[index % len(SERIES)],
+                linewidth=2.0,
+                linestyle="--" if index else "-",
+                label=f"{label}{final}",
+            )
+        names = " x ".join(metric.name for metric in experiment.optimized_metrics)
+        ax.set_xlabel("observations")
+        ax.set_ylabel(f"hypervolume of {names}")
+        ax.set_ylim(bottom=0)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.legend(loc="lower right")
+        figure.suptitle(experiment.name, x=0.015, ha="left", fontsize=13, fontweight="bold", color=INK)
+    return figure
+
+
+def _dress(ax: "Axes", metric: Metric, axis: str, values: Sequence[float]) -> None:
+    """Label an axis with name, unit and direction; scale it; mark the threshold."""
+    if len(values) > 1 and min(values) > 0 and max(values) / min(values) > LOG_RATIO:
+        getattr(ax, f"set_{axis}scale")("log")
+    unit = f" [{metric.unit}]" if metric.unit else ""
+    better = "higher" if metric.goal is Goal.MAXIMIZE else "lower"
+    getattr(ax, f"set_{axis}label")(f"{metric.name}{unit}, {better} is better")
+    if isinstance(metric.threshold, float):
+        mark = ax.axvline if axis == "x" else ax.axhline
+        mark(metric.threshold, color=FAINT, linewidth=1.2, linestyle=":", zorder=1, label="_threshold")
+
+
+def _infeasible(experiment: Experiment, observation: Observation) -> bool:
+    """Whether it failed, or misses the threshold of a metric."""
+    if observation.outcome.kind in (OutcomeKind.INFEASIBLE, OutcomeKind.CRASHED):
+        return True
+    for metric in experiment.metrics:
+        value = observation.value(metric.name)
+        if metric.strategy is not Strategy.CONSTRAIN or value is None:
+            continue
+        if isinstance(metric.threshold, float):
+            sign = 1 if metric.goal is Goal.MAXIMIZE else -1
+            if sign * value < sign * metric.threshold:
+                return True
+    return False
+
+
+def _value(observation: Observation, metric: Metric) -> float:
+    value = observation.value(metric.name)
+    return float("nan") if value is None else value
+
+
+def _stddev(observation: Observation, metric: Metric) -> float:
+    return next((v.stddev or 0.0 for v in observation.values if v.metric == metric.name), 0.0)
