@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any, Literal
 
 from paretune.errors import InvalidArgument
 from paretune.experiment import Experiment, Goal, Metric, Strategy
@@ -36,6 +37,7 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.labelpad": 7,
     "axes.axisbelow": True,
     "grid.color": GRID,
     "xtick.color": INK,
@@ -146,6 +148,7 @@ def pareto(experiment: Experiment, series: Sequence[Series]) -> "Figure":
             _pair(figure.subplots(), experiment, metrics[0], metrics[1], series, staircase=True)
         else:
             figure = _panels(experiment, metrics, series)
+        _legend(figure, len(series))
         figure.suptitle(experiment.name, x=0.015, ha="left", fontsize=13, fontweight="bold", color=INK)
     return figure
 
@@ -160,12 +163,16 @@ def _panels(experiment: Experiment, metrics: Sequence[Metric], series: Sequence[
     axes = figure.subplots(down, across, squeeze=False).flat
     for ax, (first, second) in zip(axes, pairs, strict=False):
         _pair(ax, experiment, first, second, series, staircase=False)
-        ax.get_legend().remove()
     for ax in list(axes)[len(pairs) :]:
         ax.set_visible(False)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure
+
+
+def _legend(figure: "Figure", columns: int) -> None:
+    """What is what, below the axes, where it hides no point."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns if columns > 1 else 3)
 
 
 def _pair(
@@ -179,29 +186,29 @@ def _pair(
 ) -> None:
     for index, one in enumerate(series):
         colour, shape = SERIES[index % len(SERIES)], SHAPES[index % len(SHAPES)]
-        name = f"{one.label}: " if len(series) > 1 else ""
+        name = f"{shorten(one.label, 32, placeholder=' ...')}: " if len(series) > 1 else ""
         known = one.measured((first, second))
         efficient = {point.observation.id for point in one.front}
         good = [o for o in known if o.id not in efficient and not _infeasible(experiment, o)]
         bad = [o for o in known if o.id not in efficient and _infeasible(experiment, o)]
         best = [point.observation for point in one.front if point.observation in known]
-        faded = FAINT if len(series) == 1 else colour
+        faded, failed = (FAINT, INFEASIBLE) if len(series) == 1 else (colour, colour)
         _points(ax, good, first, second, color=faded, marker=shape, alpha=0.55, size=24,
                 label=f"{name}dominated ({len(good)})")  # fmt: skip
-        _points(ax, bad, first, second, color=INFEASIBLE, marker="x", alpha=0.8, size=30,
+        _points(ax, bad, first, second, color=failed, marker="x", alpha=0.8, size=30,
                 label=f"{name}infeasible ({len(bad)})")  # fmt: skip
         volume = f", hypervolume {one.front.hypervolume:.4g}" if staircase else ""
         _points(ax, best, first, second, color=colour, marker=shape, alpha=1.0, size=58,
                 label=f"{name}front ({len(best)}{volume})")  # fmt: skip
     everything = [o for one in series for o in one.measured((first, second))]
-    for metric, axis in ((first, "x"), (second, "y")):
+    axes: tuple[tuple[Metric, Literal["x", "y"]], ...] = ((first, "x"), (second, "y"))
+    for metric, axis in axes:
         _dress(ax, metric, axis, [_value(o, metric) for o in everything])
     if staircase:
         for index, one in enumerate(series):
             _stairs(ax, first, second, one.front, SERIES[index % len(SERIES)], dashed=index > 0)
     if not everything:
         ax.text(0.5, 0.5, "no observations yet", transform=ax.transAxes, ha="center", color=FAINT)
-    ax.legend(loc="best")
 
 
 def _points(
@@ -227,7 +234,7 @@ def _points(
         fmt="none",
         ecolor=color,
         elinewidth=1.0,
-        alpha=alpha * 0.6,
+        alpha=alpha * 0.7,
         zorder=2,
     )
     edges: dict[str, Any] = {} if marker == "x" else {"edgecolors": "white", "linewidths": 0.7}
@@ -289,7 +296,6 @@ def _course(ax: "Axes", metric: Metric, series: Sequence[Series]) -> None:
         ax.step(x, best, where="post", color=colour, linewidth=1.8, label=f"{one.label}: best so far")
     _dress(ax, metric, "y", [_value(o, metric) for one in series for o in one.measured((metric,))])
     ax.set_xlabel("observation")
-    ax.legend(loc="best")
 
 
 def history(experiment: Experiment, curves: Mapping[str, Sequence[float]]) -> "Figure":
@@ -322,16 +328,29 @@ def history(experiment: Experiment, curves: Mapping[str, Sequence[float]]) -> "F
     return figure
 
 
-def _dress(ax: "Axes", metric: Metric, axis: str, values: Sequence[float]) -> None:
+def _dress(ax: "Axes", metric: Metric, axis: Literal["x", "y"], values: Sequence[float]) -> None:
     """Label an axis with name, unit and direction; scale it; mark the threshold."""
     if len(values) > 1 and min(values) > 0 and max(values) / min(values) > LOG_RATIO:
         getattr(ax, f"set_{axis}scale")("log")
+    else:
+        ax.locator_params(axis=axis, nbins=6)
     unit = f" [{metric.unit}]" if metric.unit else ""
     better = "higher" if metric.goal is Goal.MAXIMIZE else "lower"
     getattr(ax, f"set_{axis}label")(f"{metric.name}{unit}, {better} is better")
     if isinstance(metric.threshold, float):
         mark = ax.axvline if axis == "x" else ax.axhline
-        mark(metric.threshold, color=FAINT, linewidth=1.2, linestyle=":", zorder=1, label="_threshold")
+        mark(metric.threshold, color=FAINT, linewidth=1.2, linestyle=":", zorder=1)
+        at, turn = ((metric.threshold, 0.99), 90) if axis == "x" else ((0.995, metric.threshold), 0)
+        ax.annotate(
+            f"threshold {metric.threshold:g}",
+            at,
+            xycoords=("data", "axes fraction") if axis == "x" else ("axes fraction", "data"),
+            ha="right",
+            va="top" if axis == "x" else "bottom",
+            rotation=turn,
+            fontsize=8.5,
+            color=FAINT,
+        )
 
 
 def _infeasible(experiment: Experiment, observation: Observation) -> bool:
