@@ -44,7 +44,12 @@ def time_to_proto(time: datetime | None) -> Timestamp | None:
 
 def time_from_proto(message: Message, field: str) -> datetime | None:
     """The aware UTC time of a timestamp field; None when the field is not set."""
-    return getattr(message, field).ToDatetime(tzinfo=UTC) if message.HasField(field) else None
+    if not message.HasField(field):
+        return None
+    try:
+        return getattr(message, field).ToDatetime(tzinfo=UTC)  # type: ignore[no-any-return]
+    except (ValueError, OverflowError):
+        raise InvalidArgument.of(field, "is not a time between the years 1 and 9999") from None
 
 
 def duration_to_proto(seconds: float) -> Duration:

@@ -1,0 +1,36 @@
+"""Checks of requests that need no state."""
+
+from typing import Any
+
+from paretune.errors import InvalidArgument, Violation
+from paretune.parameters import check_name
+
+MAX_REQUEST_ID_BYTES = 128
+MAX_MANY = 1000
+
+
+def check_required(request: Any, *fields: str) -> None:
+    """Refuse a request in which one of these text fields is empty."""
+    missing = [Violation(field, "is required") for field in fields if not getattr(request, field)]
+    if missing:
+        raise InvalidArgument(violations=missing)
+
+
+def check_request_id(request_id: str) -> None:
+    """Refuse overlong request ids."""
+    size = len(request_id.encode())
+    if size > MAX_REQUEST_ID_BYTES:
+        raise InvalidArgument.of(
+            "request_id", f"has {size} bytes; at most {MAX_REQUEST_ID_BYTES} are allowed"
+        )
+
+
+def check_many(messages: Any, path: str) -> None:
+    """Refuse lists that are empty or longer than 1000."""
+    if not 1 <= len(messages) <= MAX_MANY:
+        raise InvalidArgument.of(path, f"has {len(messages)}; from 1 to {MAX_MANY} are allowed")
+
+
+def check_worker(name: str, path: str = "worker") -> None:
+    """Refuse worker names that are empty or not fit to be shown."""
+    check_name(name, path)

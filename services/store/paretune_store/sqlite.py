@@ -1,0 +1,211 @@
+"""The SQLite engine: which function answers which request, inside what."""
+
+import asyncio
+import base64
+import math
+import secrets
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+from google.protobuf.message import Message
+from sqlite_utils import Database
+
+from paretune.v1 import store_pb2 as pb
+from paretune_store import checkpoints, experiments, leases, observations, suggestions
+from paretune_store.checks import check_request_id, check_required
+from paretune_store.clock import SECOND, Clock, SystemClock
+from paretune_store.database import Connections, open_database
+from paretune_store.replies import digest_of, first_reply, keep_reply
+from paretune_store.transaction import Transaction, Vocabulary, find_experiment
+from paretune_store.watch import Hub
+from paretune_store.writer import Writer, storage_error
+
+
+@dataclass(frozen=True)
+class Command:
+    """How one mutating request is carried out.
+
+    Attributes:
+        apply: does it.
+        identity: the part of the request that a retry must repeat.
+        keep: whether a reply is the answer for ever, or only said what is missing.
+    """
+
+    apply: Callable[[Transaction, Any], Message]
+    identity: Callable[[Any], Message] = lambda request: request
+    keep: Callable[[Any], bool] = lambda reply: True
+
+
+COMMANDS: dict[type[Message], Command] = {
+    pb.CreateExperimentRequest: Command(experiments.create),
+    pb.UpdateExperimentRequest: Command(experiments.update),
+    pb.DeleteExperimentRequest: Command(experiments.delete),
+    pb.LeaseSuggestionsRequest: Command(
+        leases.lease, identity=leases.lease_identity, keep=lambda reply: not reply.missing
+    ),
+    pb.QueueSuggestionRequest: Command(suggestions.queue),
+    pb.HeartbeatRequest: Command(leases.heartbeat),
+    pb.ReleaseSuggestionRequest: Command(leases.release),
+    pb.CancelSuggestionRequest: Command(leases.cancel),
+    pb.ObserveRequest: Command(observations.observe),
+    pb.ObserveBatchRequest: Command(observations.observe_batch),
+    pb.RecordCheckpointsRequest: Command(checkpoints.record),
+}
+
+QUERIES: dict[type[Message], Callable[[Database, Any], Message]] = {
+    pb.GetExperimentRequest: experiments.get,
+    pb.ListExperimentsRequest: experiments.list_,
+    pb.GetSuggestionRequest: suggestions.get,
+    pb.ListSuggestionsRequest: suggestions.list_,
+    pb.GetObservationRequest: observations.get,
+    pb.ListObservationsRequest: observations.list_,
+    pb.ListCheckpointsRequest: checkpoints.list_,
+}
+
+
+def random_id(prefix: str) -> str:
+    """An id that nobody can guess and that never comes twice: prefix and 80 random bits."""
+    return f"{prefix}-{base64.b32encode(secrets.token_bytes(10)).decode().lower()}"
+
+
+class SqliteStore:
+    """A `Store` in one SQLite file: one thread writes, one reads."""
+
+    def __init__(self, connections: Connections, clock: Clock, new_id: Callable[[str], str]) -> None:
+        """Take over an opened file; must be called on a running event loop. See `open`."""
+        self._connections = connections
+        self._clock = clock
+        self._new_id = new_id
+        self._vocabulary = Vocabulary()
+        self._epoch = _new_epoch(connections.writer, clock)
+        self._fences = 0
+        self._anchor()
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._hub = Hub(self._read_events, _last_event(connections.writer))
+        self._writer = Writer(connections.writer, self._begin, self._hub.publish)
+
+    @classmethod
+    def open(cls, path: Path, clock: Clock | None = None, new_id: Callable[[str], str] = random_id) -> Self:
+        """Open or create the file; must be called on a running event loop.
+
+        Raises:
+            CannotOpen: as its subclasses say.
+        """
+        return cls(open_database(path), clock or SystemClock(), new_id)
+
+    async def write(self, request: Message) -> bytes:
+        """See `Store.write`."""
+        command = COMMANDS[type(request)]
+        request_id = getattr(request, "request_id", "")
+        check_request_id(request_id)
+        digest = digest_of(command.identity(request)) if request_id else b""
+
+        def apply(tx: Transaction) -> bytes:
+            if request_id and (known := first_reply(tx, request_id, digest)) is not None:
+                return known
+            reply = command.apply(tx, request)
+            response = reply.SerializeToString(deterministic=True)
+            if request_id and command.keep(reply):
+                keep_reply(tx, request_id, digest, response)
+            return response
+
+        return await self._writer.submit(apply)  # type: ignore[no-any-return]
+
+    async def read(self, request: Message) -> Message:
+        """See `Store.read`."""
+        return await self._on_reader(QUERIES[type(request)], request)  # type: ignore[no-any-return]
+
+    async def watch(self, request: pb.WatchRequest) -> AsyncIterator[pb.WatchResponse]:
+        """See `Store.watch`."""
+        check_required(request, "experiment_id")
+        key = (await self._on_reader(find_experiment, request.experiment_id)).key
+        with self._hub.follow(key) as feed:
+            # Again, now that a deletion would be noticed.
+            await self._on_reader(find_experiment, request.experiment_id)
+            async for message in self._hub.watch(feed, key, request):
+                yield message
+
+    async def expire(self) -> float:
+        """See `Store.expire`."""
+        while True:
+            due = await self._on_reader(leases.next_expiry)
+            if due is None:
+                return math.inf
+            left = (due - self._clock.steady()) / SECOND
+            if left > 0:
+                return float(left)
+            await self._writer.submit(leases.expire)
+
+    async def end_watches(self) -> None:
+        """See `Store.end_watches`."""
+        self._hub.close()
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        self._hub.close()
+        await self._writer.close()
+        self._reader.shutdown()
+        self._connections.close()
+
+    def _begin(self) -> Transaction:
+        return Transaction(
+            self._connections.writer,
+            self._clock.wall(),
+            self._clock.steady(),
+            self._new_fence,
+            self._new_id,
+            self._vocabulary,
+        )
+
+    def _new_fence(self) -> str:
+        """Later ones are greater, as strings, because both numbers are padded; see `_new_epoch`."""
+        self._fences += 1
+        return f"{self._epoch:012d}-{self._fences:012d}"
+
+    def _anchor(self) -> None:
+        db = self._connections.writer
+        with db.atomic():
+            leases.anchor(self._begin())
+
+    async def _on_reader(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        work = partial(function, self._connections.reader, *arguments)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._reader, work)
+        except sqlite3.DatabaseError as error:
+            raise storage_error(error) from error
+
+    async def _read_events(
+        self, experiment: int, after: int, skip_checkpoints: bool, limit: int
+    ) -> list[tuple[int, bytes]]:
+        def read(db: Database) -> list[tuple[int, bytes]]:
+            return db.execute(
+                "SELECT sequence, body FROM events WHERE experiment = ? AND sequence > ?"
+                " AND (kind != 6 OR NOT ?) ORDER BY sequence LIMIT ?",
+                (experiment, after, skip_checkpoints, limit),
+            ).fetchall()
+
+        return await self._on_reader(read)  # type: ignore[no-any-return]
+
+
+def _new_epoch(db: Database, clock: Clock) -> int:
+    """A number greater than that of every start before, written before anything else is.
+
+    The time takes part so that a Store restored from an old backup does not repeat the epochs, and so the
+    fences, that were given out after the backup.
+    """
+    with db.atomic():
+        row = db.execute("SELECT value FROM meta WHERE name = 'epoch'").fetchone()
+        epoch = max(int(row[0]) + 1 if row else 1, clock.wall() // SECOND)
+        db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('epoch', ?)", (str(epoch),))
+    return epoch
+
+
+def _last_event(db: Database) -> int:
+    """The largest sequence number ever given, also when its event was deleted since."""
+    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,58 @@
+"""What every engine of the Store promises, in words. tests/contract/store_contract.py holds them to it."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from google.protobuf.message import Message
+
+from paretune.v1 import store_pb2
+
+
+class Store(Protocol):
+    """The system of record. Requests and replies are the messages of store.proto, which says what each means.
+
+    Invariants:
+        1. `write` returns only after its effect would survive kill -9 and power loss.
+        2. A `write` or `read` that raises changed nothing.
+        3. The first reply to a request_id is kept in the transaction of its effect: the same request gets the
+           same bytes for ever, another request with that id is refused.
+        4. Writes happen one after the other; a write that begins after another returned sees its effect, and
+           so do `read` and `watch`.
+        5. A suggestion is held by at most one lease. Fences are never used twice and grow, as strings, over
+           all restarts; nothing is taken from whoever has not the fence of the row.
+        6. A suggestion has at most one observation; its state then is OBSERVED, and final states stay.
+        7. Ordinals of suggestions and of observations are 1, 2, 3, ... without gaps.
+        8. Progress equals what counting would give.
+        9. Every change has one event; whoever resumes anywhere sees each event after it once, in order.
+    """
+
+    async def write(self, request: Message) -> bytes:
+        """Carry out a request that may change something; the reply, serialized.
+
+        Raises:
+            ParetuneError: as store.proto says for the RPC; nothing was changed.
+        """
+
+    async def read(self, request: Message) -> Message:
+        """Answer a request that changes nothing.
+
+        Raises:
+            ParetuneError: as store.proto says for the RPC.
+        """
+
+    def watch(self, request: store_pb2.WatchRequest) -> AsyncIterator[store_pb2.WatchResponse]:
+        """The events of an experiment, from a resume token on, then live.
+
+        Raises:
+            NotFound: there is no such experiment, or it was deleted meanwhile.
+            Unavailable: the Store stops.
+        """
+
+    async def expire(self) -> float:
+        """End every lease that has expired; seconds until the next one can (infinite when there is none)."""
+
+    async def end_watches(self) -> None:
+        """End all watches, and refuse new ones, because the Store stops."""
+
+    async def close(self) -> None:
+        """Finish what is queued, then let go of the file."""

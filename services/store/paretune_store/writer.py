@@ -1,0 +1,186 @@
+"""The one writer: a thread, a queue, and group commit.
+
+Requests that arrive while a commit waits for the disk share the next commit; each runs in its own savepoint,
+so that one refusal leaves the others alone. Futures are resolved after the commit, never before.
+"""
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlite_utils import Database
+
+from paretune.errors import ParetuneError, ResourceExhausted, Unavailable
+from paretune_store.transaction import Transaction
+
+log = logging.getLogger("paretune")
+
+GROUP_SIZE = 64
+"""Most requests in one commit."""
+MAX_WAITING = 4096
+"""Most requests that may wait; more are refused, so that memory and delays stay bounded."""
+_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_NOMEM}
+
+
+@dataclass(frozen=True)
+class Work:
+    """A request on its way through the writer."""
+
+    apply: Callable[[Transaction], Any]
+    future: asyncio.Future[Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a request: a value, or an error."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """Runs work inside transactions of the writing connection.
+
+    Args:
+        db: the writing connection; from now on only the writer's thread uses it.
+        begin: makes the transaction of one request.
+        committed: called on the event loop after a commit, before anybody hears of it, with the
+            transactions of the requests that succeeded.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        begin: Callable[[], Transaction],
+        committed: Callable[[list[Transaction]], None],
+    ) -> None:
+        """Start the thread; must be called on a running event loop."""
+        self._db = db
+        self._begin = begin
+        self._committed = committed
+        self._loop = asyncio.get_running_loop()
+        self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._thread = threading.Thread(target=self._run, name="writer")
+        self._thread.start()
+
+    async def submit(self, apply: Callable[[Transaction], Any]) -> Any:
+        """The value of `apply`, once what it wrote is on the disk.
+
+        Raises:
+            ResourceExhausted: too many requests wait, or the disk is full.
+            Unavailable: the file cannot be written.
+            Exception: whatever `apply` raised; it changed nothing.
+        """
+        if self._waiting >= MAX_WAITING:
+            raise ResourceExhausted("Too many requests wait to be written; try again shortly.")
+        work = Work(apply, self._loop.create_future())
+        self._waiting += 1
+        self._queue.put(work)
+        # Shielded: a caller that gives up does not undo what the thread may be doing.
+        return await asyncio.shield(work.future)
+
+    async def close(self) -> None:
+        """Finish what was submitted, then end the thread."""
+        self._queue.put(None)
+        await self._loop.run_in_executor(None, self._thread.join)
+
+    # On the thread
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group, last = self._collect(first)
+            outcomes, transactions = self._commit(group)
+            self._loop.call_soon_threadsafe(self._deliver, group, outcomes, transactions)
+            if last:
+                return
+
+    def _collect(self, first: Work) -> tuple[list[Work], bool]:
+        """What waits by now; True when the end was among it."""
+        group = [first]
+        while len(group) < GROUP_SIZE:
+            try:
+                work = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if work is None:
+                return group, True
+            group.append(work)
+        return group, False
+
+    def _commit(self, group: list[Work]) -> tuple[list[Outcome], list[Transaction]]:
+        outcomes: list[Outcome] = []
+        transactions: list[Transaction] = []
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            outcomes.extend(self._attempt(work, transactions) for work in group)
+            self._db.execute("COMMIT")
+        except BaseException as error:  # whatever it was, nobody may be told that something was written
+            self._rollback()
+            failure = _readable(error)
+            return [Outcome(error=failure)] * len(group), []
+        return outcomes, transactions
+
+    def _attempt(self, work: Work, transactions: list[Transaction]) -> Outcome:
+        self._db.execute("SAVEPOINT request")
+        transaction = self._begin()
+        try:
+            value = work.apply(transaction)
+            transaction.flush()
+        except Exception as error:
+            if not self._db.conn.in_transaction:
+                raise  # SQLite gave up the whole transaction, such as when the disk is full
+            self._db.execute("ROLLBACK TO request")
+            self._db.execute("RELEASE request")
+            return Outcome(error=_readable(error))
+        self._db.execute("RELEASE request")
+        transactions.append(transaction)
+        return Outcome(value)
+
+    def _rollback(self) -> None:
+        if self._db.conn.in_transaction:
+            try:
+                self._db.execute("ROLLBACK")
+            except sqlite3.Error:
+                log.exception("cannot roll back")
+
+    # On the event loop
+
+    def _deliver(self, group: list[Work], outcomes: list[Outcome], transactions: list[Transaction]) -> None:
+        self._committed(transactions)
+        self._waiting -= len(group)
+        for work, outcome in zip(group, outcomes, strict=True):
+            if work.future.cancelled():
+                continue
+            if outcome.error is None:
+                work.future.set_result(outcome.value)
+            else:
+                work.future.set_exception(outcome.error)
+
+
+def _readable(error: BaseException) -> BaseException:
+    """Trouble with the file as the error that store.proto promises; anything else as it is."""
+    if not isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) or isinstance(
+        error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.InterfaceError
+    ):
+        return error
+    log.error("the file cannot be written: %s", error)
+    return storage_error(error)
+
+
+def storage_error(error: sqlite3.Error) -> ParetuneError:
+    """The error to raise when SQLite cannot read or write the file."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _FULL:
+        return ResourceExhausted(
+            "The disk of the Store is full; nothing was written. Free some space and try again.",
+            reason="STORAGE_UNAVAILABLE",
+            retry_after=5.0,
+        )
+    return Unavailable(
+        "The Store cannot use its file; its log says why. Nothing was written.", reason="STORAGE_UNAVAILABLE"
+    )
