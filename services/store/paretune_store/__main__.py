@@ -45,9 +45,7 @@ async def run(serving: Serving, database: Path) -> None:
 def main(
     database: Annotated[
         Path,
-        typer.Option(
-            envvar="PARETUNE_DATABASE", dir_okay=False, help="The file; created when it is missing."
-        ),
+        typer.Option("--db", envvar="PARETUNE_DB", dir_okay=False, help="The file; made when missing."),
     ] = Path("paretune.db"),
     listen: Annotated[
         str, typer.Option(envvar="PARETUNE_STORE_LISTEN", help="HOST:PORT or unix:PATH.")
