@@ -50,7 +50,8 @@ class OptimizerServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
         reply = await self._call("LeaseSuggestions", lease, deadline)
         while reply.missing:
             proposals, first = await self._propose(request.experiment_id, reply, deadline, limit)
-            lease.proposals[:] = map(wire.proposal_to_proto, proposals)
+            del lease.proposals[:]
+            lease.proposals.extend(map(wire.proposal_to_proto, proposals))
             lease.first_ordinal = first
             lease.all_or_nothing = False
             try:
