@@ -4,7 +4,8 @@ The result channel carries JSON lines, each an object with one key:
 
     {"checkpoint": {"step": 3, "values": {"accuracy": 0.9}}}
     {"log": "text"}
-    {"result": {"values": {"accuracy": [0.97, 0.008]}, "stopped": false, "step": 10, "facts": {...}}}
+    {"result": {"values": {"accuracy": [0.97, 0.008]}, "stopped": false, "step": 10, "facts": {...},
+                "modules": [names of paretune's own workload modules]}}
     {"failure": {"kind": "exception", "reason": "...", "traceback": "...", "facts": {...}}}
 
 The last line is a result or a failure; the kinds of failure are in `FailureKind`. The standard error of a
@@ -66,7 +67,7 @@ class Trial:
 
     @property
     def directive(self) -> str:
-        """ "continue" or "stop"."""
+        """The trainer's latest word: "continue" or "stop"."""
         if not self._stopping:
             with contextlib.suppress(BlockingIOError):
                 self._stopping = os.read(self._directives, 64).startswith(STOP)
@@ -127,14 +128,17 @@ def run(job: Job, results: int, directives: int) -> None:
         SystemExit: the workload asked for it; nothing is reported.
     """
     trial = Trial(job, results, directives)
-    sys.path[:0] = job.python_path
+    if job.python_path:
+        sys.path[:0] = job.python_path
+        inherited = filter(None, [os.environ.get("PYTHONPATH")])
+        os.environ["PYTHONPATH"] = os.pathsep.join([*job.python_path, *inherited])
     try:
         function = _load(job.entry_point)
     except Exception as error:
         trial.send("failure", _failure("load", error, trial))
         return
     if job.load_only:
-        trial.send("result", {"values": {}, "stopped": False, "step": 0, "facts": runtime_facts()})
+        trial.send("result", _result({}, trial))
         return
     _seed_globals(job.seed)
     try:
@@ -142,8 +146,17 @@ def run(job: Job, results: int, directives: int) -> None:
     except Exception as error:
         trial.send("failure", _failure(_kind_of(error), error, trial))
         return
-    outcome = {"values": values, "stopped": trial.noticed_stop, "step": trial.step, "facts": runtime_facts()}
-    trial.send("result", outcome)
+    trial.send("result", _result(values, trial))
+
+
+def _result(values: Mapping[str, object], trial: Trial) -> dict[str, object]:
+    return {
+        "values": values,
+        "stopped": trial.noticed_stop,
+        "step": trial.step,
+        "facts": runtime_facts(),
+        "modules": [name for name in sys.modules if name.startswith("paretune_trainer.workloads.")],
+    }
 
 
 def _load(entry_point: str) -> Any:

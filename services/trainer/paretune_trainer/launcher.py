@@ -104,11 +104,11 @@ class Launcher:
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
                 return status
-            readable, _, _ = select.select([self._control, self._alarm], [], [])
+            readable, _, _ = select.select([self._control.fileno(), self._alarm], [], [])
             if self._alarm in readable:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._alarm, 512)
-            if self._control in readable:
+            if self._control.fileno() in readable:
                 message = self._next()
                 if message is None or "kill" in message:
                     os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Processes and their descendants: how none of them outlives a trial. Linux in full, elsewhere best effort."""
+"""Processes and their descendants: how none outlives a trial. Linux in full, elsewhere best effort."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def adopt_orphans() -> None:
 def thread_count() -> int:
     """Number of threads of this process; 1 where the system does not say."""
     try:
-        return len(os.listdir("/proc/self/task"))
+        return len(list((_PROC / "self" / "task").iterdir()))
     except OSError:
         return 1
 

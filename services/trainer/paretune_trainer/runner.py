@@ -178,7 +178,7 @@ class _LauncherProcess:
         self.gone = False
         with theirs:
             try:
-                self._process = subprocess.Popen(
+                self._process = subprocess.Popen(  # noqa: S603 - a fixed command
                     [sys.executable, "-P", "-m", "paretune_trainer.launcher", str(theirs.fileno())],
                     cwd=folder,
                     env={**environment, MARKER: self._mark},

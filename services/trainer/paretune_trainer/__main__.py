@@ -1,0 +1,147 @@
+"""Start a Trainer: `python -m paretune_trainer --help`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import grpc
+import typer
+
+from paretune.client import Client
+from paretune.rpc.server import CannotListen, Serving, configure_logging, serve
+from paretune.v1 import trainer_pb2_grpc
+from paretune_trainer import machine
+from paretune_trainer.config import Config, Warm, shared_folder, unique_worker
+from paretune_trainer.node import Node
+from paretune_trainer.servicer import TrainerServicer
+from paretune_trainer.worker import Workers
+
+SERVICES = ["paretune.v1.TrainerService"]
+
+CALL_SECONDS = 10.0
+"""Time a call may take. Shorter than usual: whatever matters is tried again until it is answered."""
+
+
+async def run(serving: Serving, server: str, config: Config, grace: float) -> None:
+    """Work and serve until told to stop."""
+    node = Node(config)
+    with Client(server, timeout=CALL_SECONDS) as client:
+        workers = Workers(node, client)
+
+        def register(grpc_server: grpc.aio.Server) -> None:
+            trainer_pb2_grpc.add_TrainerServiceServicer_to_server(TrainerServicer(node), grpc_server)
+
+        async def started() -> None:
+            workers.start()
+
+        async def stopping() -> None:
+            await asyncio.to_thread(workers.stop, grace)
+
+        try:
+            await serve(serving, register, SERVICES, started=started, stopping=stopping)
+        finally:
+            node.close()
+
+
+def main(
+    server: Annotated[
+        str, typer.Option(envvar="PARETUNE_SERVER", help="Address of the Optimizer.")
+    ] = "127.0.0.1:50051",
+    listen: Annotated[
+        str, typer.Option(envvar="PARETUNE_TRAINER_LISTEN", help="HOST:PORT or unix:PATH.")
+    ] = "127.0.0.1:50053",
+    experiment: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="PARETUNE_TRAINER_EXPERIMENT",
+            help="Id of an experiment to work for; repeatable. Default: all that name a workload.",
+        ),
+    ] = None,
+    slots: Annotated[
+        int, typer.Option(min=0, envvar="PARETUNE_TRAINER_SLOTS", help="Trials at once; 0: one per core.")
+    ] = 1,
+    name: Annotated[
+        str,
+        typer.Option(envvar="PARETUNE_TRAINER_NAME", help="Start of the worker name (default: host name)."),
+    ] = "",
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(envvar="PARETUNE_TRAINER_RUN_DIR", help="Where scratch folders of trials are made."),
+    ] = None,
+    python_path: Annotated[
+        list[Path] | None,
+        typer.Option(
+            envvar="PARETUNE_TRAINER_PYTHON_PATH",
+            help="Folder with code for module:function workloads; repeatable. Default: the working folder, "
+            "unless Python was started with -P.",
+        ),
+    ] = None,
+    pass_env: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="PARETUNE_TRAINER_PASS_ENV", help="Environment variable for trials to see; repeatable."
+        ),
+    ] = None,
+    time_limit: Annotated[
+        float,
+        typer.Option(min=0, envvar="PARETUNE_TRAINER_TIME_LIMIT", help="Seconds for a trial; 0: any."),
+    ] = 0.0,
+    timeout_infeasible: Annotated[
+        bool,
+        typer.Option(
+            envvar="PARETUNE_TRAINER_TIMEOUT_INFEASIBLE",
+            help="Past the limit a configuration is infeasible, not crashed.",
+        ),
+    ] = False,
+    memory_mb: Annotated[
+        int,
+        typer.Option(min=0, envvar="PARETUNE_TRAINER_MEMORY_MB", help="MiB for a trial; 0: any."),
+    ] = 0,
+    warm: Annotated[
+        Warm,
+        typer.Option(
+            envvar="PARETUNE_TRAINER_WARM",
+            help="Fork trials from a process with the framework loaded. auto: built-in workloads, no GPU.",
+        ),
+    ] = "auto",
+    grace: Annotated[
+        float,
+        typer.Option(
+            min=0, envvar="PARETUNE_TRAINER_GRACE", help="Seconds that running trials get to end at SIGTERM."
+        ),
+    ] = 10.0,
+    plaintext: Annotated[
+        bool, typer.Option(envvar="PARETUNE_PLAINTEXT", help="Allow addresses that other machines can reach.")
+    ] = False,
+    reflect: Annotated[
+        bool, typer.Option(envvar="PARETUNE_REFLECTION", help="Let tools list the RPCs.")
+    ] = False,
+    log_level: Annotated[str, typer.Option(envvar="PARETUNE_LOG_LEVEL")] = "INFO",
+) -> None:
+    """Pull suggestions, train them, report the metrics."""
+    configure_logging("trainer", log_level)
+    folders = python_path if python_path else ([] if sys.flags.safe_path else [Path.cwd()])
+    config = Config(
+        worker=unique_worker(name),
+        slots=slots or machine.cpu_count(),
+        folder=run_dir or shared_folder(),
+        experiments=tuple(experiment or ()),
+        python_path=tuple(str(folder.absolute()) for folder in folders),
+        pass_env=tuple(pass_env or ()),
+        time_limit=time_limit,
+        timeout_is_infeasible=timeout_infeasible,
+        memory_bytes=memory_mb * 1024**2,
+        warm=warm,
+    )
+    try:
+        asyncio.run(run(Serving(listen, plaintext, reflect), server, config, grace))
+    except CannotListen as error:
+        sys.stderr.write(f"paretune trainer: {error}\n")
+        raise SystemExit(3) from None
+
+
+if __name__ == "__main__":
+    typer.run(main)

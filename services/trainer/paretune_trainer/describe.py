@@ -1,0 +1,39 @@
+"""The node and its workloads, as messages."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+from paretune import wire
+from paretune.v1 import trainer_pb2
+from paretune_trainer import machine
+from paretune_trainer.facts import installed_frameworks
+from paretune_trainer.node import Node
+from paretune_trainer.schema import metric_of, parameter_of, settings_of
+from paretune_trainer.workload import Workload
+
+
+def describe_node(node: Node) -> trainer_pb2.GetNodeResponse:
+    """Machine, software and load; may take a second the first time, for nvidia-smi."""
+    return trainer_pb2.GetNodeResponse(
+        worker=node.config.worker,
+        cpu_count=machine.cpu_count(),
+        memory_bytes=machine.memory_bytes(),
+        devices=[trainer_pb2.Device(**vars(device)) for device in machine.devices()],
+        frameworks=installed_frameworks(),
+        slots=node.config.slots,
+        running=len(node.runs()),
+        draining=node.draining.is_set(),
+        version=importlib.metadata.version("paretune"),
+    )
+
+
+def describe_workload(workload: Workload) -> trainer_pb2.WorkloadDescription:
+    """Parameters with recommended ranges, metrics, settings."""
+    return trainer_pb2.WorkloadDescription(
+        name=workload.name,
+        summary=workload.summary,
+        parameters=[wire.parameter_to_proto(parameter_of(spec)) for spec in workload.parameters],
+        metrics=[wire.metric_to_proto(metric_of(spec)) for spec in workload.metrics],
+        settings=settings_of(workload),
+    )

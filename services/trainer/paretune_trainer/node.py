@@ -1,0 +1,275 @@
+"""The node: a number of slots, the trials that run in them, and what may be asked about both."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from paretune.errors import FailedPrecondition, NotFound
+from paretune.experiment import Workload
+from paretune_trainer import machine
+from paretune_trainer.config import Config, trial_environment
+from paretune_trainer.job import Job
+from paretune_trainer.runner import Ending, Listener, Runner, Step
+from paretune_trainer.schema import CannotRun, Target
+from paretune_trainer.steering import Steering
+from paretune_trainer.verdict import Rules, Verdict, judge
+from paretune_trainer.workload import Value
+
+_OWN_MODULES: Final = "paretune_trainer.workloads."
+_LOAD_SECONDS: Final = 300.0
+"""Time that importing a workload may take when its node first meets it."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training, with where it comes from.
+
+    Attributes:
+        metrics: names to record; None: all that the workload returns.
+        experiment_id: empty outside experiments, as is `suggestion_id`.
+    """
+
+    workload: Workload
+    target: Target
+    parameters: Mapping[str, Value]
+    seed: int
+    metrics: Sequence[str] | None = None
+    experiment_id: str = ""
+    suggestion_id: str = ""
+
+    @property
+    def warm_key(self) -> str:
+        """Equal for trainings that import the same modules."""
+        return json.dumps([self.target.entry_point, dict(sorted(self.workload.settings.items()))])
+
+
+@dataclass
+class Run:
+    """A task that runs now."""
+
+    task: Task
+    steering: Steering = field(default_factory=Steering)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    start_time: datetime = field(default_factory=lambda: datetime.now(UTC))
+    last_step: Step | None = None
+
+
+class Node:
+    """Slots and runs. Thread-safe.
+
+    Args:
+        config: the operator's settings.
+        environ: the node's environment, of which trials get an allow-list.
+    """
+
+    def __init__(self, config: Config, environ: Mapping[str, str] = os.environ) -> None:
+        self.config = config
+        config.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="node-", dir=config.folder))
+        self._environment = trial_environment(environ, config.pass_env)
+        self._lock = threading.Lock()
+        self._checking = threading.Lock()
+        self._free = config.slots
+        self._idle: list[Runner] = []
+        self._runner_count = 0
+        self._runs: dict[str, Run] = {}
+        self._loadable: set[str] = set()
+        self._preload: dict[str, tuple[str, ...]] = {}
+        self.draining = threading.Event()
+
+    # Capacity
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold one slot.
+
+        Raises:
+            FailedPrecondition: NODE_BUSY: none is free, or the node is draining.
+        """
+        with self._lock:
+            if self._free == 0 or self.draining.is_set():
+                raise self._busy()
+            self._free -= 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._free += 1
+
+    def _busy(self) -> FailedPrecondition:
+        state = "is draining" if self.draining.is_set() else "has no free slot"
+        running = str(self.config.slots - self._free)
+        return FailedPrecondition(
+            f"The node {state}: try again later, or another node.",
+            reason="NODE_BUSY",
+            metadata={"slots": str(self.config.slots), "running": running},
+        )
+
+    @contextmanager
+    def _runner(self, key: str) -> Iterator[Runner]:
+        """A runner, if possible one that is warm for this key; the caller holds a slot."""
+        with self._lock:
+            runner = next((idle for idle in self._idle if idle.warm_for == key), None)
+            if runner is None and self._runner_count < self.config.slots:
+                runner = Runner(self._folder, self._environment, keep_warm=self.config.warm != "never")
+                self._runner_count += 1
+            elif runner is None:
+                runner = self._idle[0]  # warm for something else: it starts anew
+            if runner in self._idle:
+                self._idle.remove(runner)
+        try:
+            yield runner
+        finally:
+            with self._lock:
+                self._idle.append(runner)
+
+    # Training
+
+    def prepare(self, task: Task) -> None:
+        """Make sure, once per workload, that its code can be imported here; the caller holds a slot.
+
+        Raises:
+            CannotRun: it cannot; the message says why.
+            CannotStart: no process can be started.
+        """
+        with self._checking:
+            if task.warm_key in self._loadable:
+                return
+            steering = Steering()
+            try:
+                ending = self._execute(task, steering, Listener(), load_only=True)
+            finally:
+                steering.close()
+            verdict = judge(ending, self._rules(replace(task, metrics=())))
+            if verdict.not_run or ending.result is None:
+                raise CannotRun(
+                    f"Workload {task.workload.name!r} cannot be loaded on this node: {verdict.outcome.reason}"
+                )
+            self._loadable.add(task.warm_key)
+
+    def train(self, run: Run, listener: Listener | None = None) -> Verdict | None:
+        """Run a task to its end; the caller holds a slot.
+
+        Args:
+            run: a new run; its steering stops it.
+            listener: told of intermediate vectors and output, in this thread.
+
+        Returns:
+            What to record; None when the run was cancelled.
+
+        Raises:
+            CannotStart: no process can be started.
+        """
+        outer = listener or Listener()
+
+        def step(step: Step) -> None:
+            run.last_step = step
+            outer.step(step)
+
+        with self._lock:
+            self._runs[run.id] = run
+        try:
+            ending = self._execute(run.task, run.steering, Listener(step, outer.output))
+        finally:
+            with self._lock:
+                del self._runs[run.id]
+            run.steering.close()
+        if ending.cancelled:
+            return None
+        verdict = judge(ending, self._rules(run.task), run.last_step)
+        return replace(verdict, metadata={**verdict.metadata, **self._provenance(run.task)})
+
+    def _execute(
+        self, task: Task, steering: Steering, listener: Listener, *, load_only: bool = False
+    ) -> Ending:
+        job = Job(
+            task.target.entry_point,
+            task.parameters,
+            task.workload.settings,
+            task.seed,
+            lock=str(self.config.lock),
+            python_path=tuple(self.config.python_path),
+            memory_bytes=self.config.memory_bytes,
+            load_only=load_only,
+        )
+        key = task.warm_key if self._may_stay_warm(task.target) else ""
+        with self._runner(key) as runner:
+            ending = runner.run(
+                job,
+                steering,
+                listener,
+                time_limit=_LOAD_SECONDS if load_only else self.config.time_limit,
+                warm_key=key,
+                preload=self._preload.get(key, (task.target.module,)),
+            )
+        if key and ending.result:
+            self._learn(key, ending.result.get("modules"))
+        return ending
+
+    def _may_stay_warm(self, target: Target) -> bool:
+        if self.config.warm == "auto":
+            return target.builtin and not machine.gpus()
+        return self.config.warm == "always"
+
+    def _learn(self, key: str, modules: object) -> None:
+        """Preload next time what a trial of the workload had imported of paretune's own modules."""
+        if isinstance(modules, list):
+            own = {name for name in modules if isinstance(name, str) and name.startswith(_OWN_MODULES)}
+            self._preload[key] = tuple(sorted({*self._preload.get(key, ()), *own}))
+
+    def _rules(self, task: Task) -> Rules:
+        return Rules(task.metrics, self.config.time_limit, self.config.timeout_is_infeasible)
+
+    def _provenance(self, task: Task) -> dict[str, str]:
+        notes = {"seed": str(task.seed), "workload": task.workload.name}
+        if preset := task.workload.settings.get("preset"):
+            notes["preset"] = preset
+        return notes
+
+    # What may be asked and ordered
+
+    def runs(self) -> list[Run]:
+        """The trials that run now, oldest first."""
+        with self._lock:
+            return sorted(self._runs.values(), key=lambda run: run.start_time)
+
+    @property
+    def busy(self) -> int:
+        """Slots that are taken."""
+        return self.config.slots - self._free
+
+    def cancel(self, run_id: str) -> None:
+        """End a run.
+
+        Raises:
+            NotFound: it does not run here.
+        """
+        with self._lock:
+            run = self._runs.get(run_id)
+        if run is None:
+            raise NotFound.of("run", run_id)
+        run.steering.cancel()
+
+    def cancel_all(self) -> None:
+        """End all runs."""
+        for run in self.runs():
+            run.steering.cancel()
+
+    def close(self) -> None:
+        """End the idle launchers and remove the node's folder; no trial may run any more."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for runner in idle:
+            runner.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
