@@ -170,6 +170,7 @@ def _prepare(db: Database) -> None:
         "PRAGMA foreign_keys = ON",
         "PRAGMA mmap_size = 0",
         "PRAGMA cache_size = -65536",
+        "PRAGMA wal_autocheckpoint = 4000",
     ):
         db.execute(pragma).fetchall()
     db.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES:d}").fetchall()

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -53,15 +54,17 @@ def _record(
     _check(asked, vocabulary)
     record = _suggestion(tx, experiment, asked)
     if record is None:
-        observation = replace(asked, assignments=vocabulary.space.validate(asked.assignments), attempt=0)
+        known: dict[str, Any] = {"assignments": vocabulary.space.validate(asked.assignments), "attempt": 0}
     else:
         _check_right(record, request.fence)
-        observation = _answer(asked, record, vocabulary)
+        known = _known(asked, record, vocabulary)
     counts = experiment.counts
     counts["observations"] += 1
-    counts[observation.outcome.kind.name.lower()] += 1
+    counts[asked.outcome.kind.name.lower()] += 1
     message = wire.observation_to_proto(
-        replace(observation, id=tx.new_id("o"), experiment_id=experiment.id, ordinal=counts["observations"])
+        replace(
+            asked, id=tx.new_id("o"), experiment_id=experiment.id, ordinal=counts["observations"], **known
+        )
     )
     message.create_time.CopyFrom(timestamp(tx.now))
     tx.db.execute(
@@ -115,8 +118,8 @@ def _check_right(record: SuggestionRecord, fence: str) -> None:
         check_holder(record, fence)
 
 
-def _answer(asked: Observation, record: SuggestionRecord, experiment: Experiment) -> Observation:
-    """The result with what is known from its suggestion."""
+def _known(asked: Observation, record: SuggestionRecord, experiment: Experiment) -> dict[str, Any]:
+    """What a result has from its suggestion."""
     suggested = types_pb2.Suggestion.FromString(record.body)
     assignments = wire.assignments_from_proto(suggested.assignments)
     if asked.assignments and experiment.space.validate(asked.assignments) != assignments:
@@ -124,12 +127,11 @@ def _answer(asked: Observation, record: SuggestionRecord, experiment: Experiment
             "assignments", f"differ from those of suggestion {record.id!r}; leave them out"
         )
     leased = record.state == LEASED
-    return replace(
-        asked,
-        assignments=assignments,
-        worker=asked.worker or (record.worker or "" if leased else ""),
-        attempt=record.attempt if leased else 0,
-    )
+    return {
+        "assignments": assignments,
+        "worker": asked.worker or (record.worker or "" if leased else ""),
+        "attempt": record.attempt if leased else 0,
+    }
 
 
 def get(db: Database, request: pb.GetObservationRequest) -> pb.GetObservationResponse:

@@ -1,7 +1,6 @@
 """The SQLite engine: which function answers which request, inside what."""
 
 import asyncio
-import base64
 import math
 import secrets
 import sqlite3
@@ -68,15 +67,18 @@ QUERIES: dict[type[Message], Callable[[Database, Any], Message]] = {
 }
 
 
-def random_id(prefix: str) -> str:
-    """An id that nobody can guess and that never comes twice: prefix and 80 random bits."""
-    return f"{prefix}-{base64.b32encode(secrets.token_bytes(10)).decode().lower()}"
+def new_id(prefix: str, time: int) -> str:
+    """An id that never comes twice: prefix, microseconds since 1970, 40 random bits.
+
+    The time comes first so that new rows lie side by side in the indexes: a commit then writes few pages.
+    """
+    return f"{prefix}-{time:014x}{secrets.token_hex(5)}"
 
 
 class SqliteStore:
     """A `Store` in one SQLite file: one thread writes, one reads."""
 
-    def __init__(self, connections: Connections, clock: Clock, new_id: Callable[[str], str]) -> None:
+    def __init__(self, connections: Connections, clock: Clock, new_id: Callable[[str, int], str]) -> None:
         """Take over an opened file; must be called on a running event loop. See `open`."""
         self._connections = connections
         self._clock = clock
@@ -90,7 +92,7 @@ class SqliteStore:
         self._writer = Writer(connections.writer, self._begin, self._hub.publish)
 
     @classmethod
-    def open(cls, path: Path, clock: Clock | None = None, new_id: Callable[[str], str] = random_id) -> Self:
+    def open(cls, path: Path, clock: Clock | None = None, new_id: Callable[[str, int], str] = new_id) -> Self:
         """Open or create the file; must be called on a running event loop.
 
         Raises:

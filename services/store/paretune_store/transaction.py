@@ -144,7 +144,7 @@ class Transaction:
         now: wall time for stamps, microseconds since 1970.
         steady: time for leases, microseconds since 1970.
         new_fence: a fencing token that was never used before, greater than all before.
-        new_id: a fresh id with the given prefix.
+        make_id: an id that was never used before, from a prefix and `now`.
         vocabulary: experiments as domain values.
         events: what happened so far.
         deleted: keys of experiments deleted so far.
@@ -154,11 +154,15 @@ class Transaction:
     now: int
     steady: int
     new_fence: Callable[[], str]
-    new_id: Callable[[str], str]
+    make_id: Callable[[str, int], str]
     vocabulary: Vocabulary
     events: list[Committed] = field(default_factory=list)
     deleted: list[int] = field(default_factory=list)
     _experiments: dict[str, ExperimentRecord] = field(default_factory=dict)
+
+    def new_id(self, prefix: str) -> str:
+        """An id that was never used before."""
+        return self.make_id(prefix, self.now)
 
     def experiment(self, experiment_id: str) -> ExperimentRecord:
         """The experiment with this id; changes to its counts are written back.
