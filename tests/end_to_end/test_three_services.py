@@ -165,7 +165,7 @@ def test_bad_assignments_name_the_field(client):
         observation = Observation(assignments, values, experiment_id=experiment.id)
         with pytest.raises(InvalidArgument, match=sentence) as caught:
             client.observe(observation)
-        assert caught.value.violations[0].field.startswith("observation.assignments")
+        assert caught.value.violations[0].field.startswith("assignments")
     assert client.get_experiment(experiment.id).progress.observations == 0
 
 
@@ -227,7 +227,7 @@ def test_kill_nine_in_the_middle_loses_and_doubles_nothing(tmp_path, service):
                 trial.observe(**measure(trial.assignments))
             reported.append(trial.suggestion.id)
             if len(reported) in (7, 19):
-                os.kill(client.suite.pid(service), signal.SIGKILL)
+                os.kill(client.supervisor.pids()[service], signal.SIGKILL)
         observations = list(experiment.observations())
         assert Counter(o.suggestion_id for o in observations) == Counter(reported)
         assert len(observations) == 30

@@ -12,12 +12,12 @@ import grpc
 
 from paretune import wire
 from paretune.errors import Aborted, DeadlineExceeded, FailedPrecondition, InvalidArgument
-from paretune.observation import Prediction, Proposal
+from paretune.observation import Prediction
 from paretune.rpc.channel import new_request_id
 from paretune.rpc.status import error_of
 from paretune.v1 import optimizer_pb2 as pb
 from paretune.v1 import optimizer_pb2_grpc, store_pb2, store_pb2_grpc, types_pb2
-from paretune_optimizer.feed import Feed, View
+from paretune_optimizer.feed import Feed
 from paretune_optimizer.front import hypervolume_history, pareto_front
 from paretune_optimizer.history import History
 from paretune_optimizer.policy import suggest
@@ -44,24 +44,20 @@ class OptimizerServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
 
     async def Suggest(self, request: pb.SuggestRequest, context: Any) -> pb.SuggestResponse:
         """See optimizer.proto."""
-        lease = _lease_request(request)
+        probe = _probe(request)
         deadline = time.monotonic() + (context.time_remaining() or CALL_LIMIT)
         limit = wire.duration_from_proto(request.compute_limit) or COMPUTE_LIMIT
-        reply = await self._call("LeaseSuggestions", lease, deadline)
-        while reply.missing:
-            proposals, first = await self._propose(request.experiment_id, reply, deadline, limit)
-            del lease.proposals[:]
-            lease.proposals.extend(map(wire.proposal_to_proto, proposals))
-            lease.first_ordinal = first
-            lease.all_or_nothing = False
+        while True:
+            reply = await self._call("LeaseSuggestions", probe, deadline)
+            if not reply.missing:
+                break
+            lease = await self._propose(probe, reply, deadline, limit)
             try:
                 reply = await self._call("LeaseSuggestions", lease, deadline)
-            except Aborted as error:
+                break
+            except Aborted as error:  # somebody else's suggestion took this place: compute anew
                 if error.reason != "ORDINAL_TAKEN":
                     raise
-                del lease.proposals[:]
-                lease.all_or_nothing = True
-                reply = await self._call("LeaseSuggestions", lease, deadline)
         return pb.SuggestResponse(suggestions=reply.suggestions)
 
     async def GetParetoFront(
@@ -113,13 +109,23 @@ class OptimizerServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
         )
 
     async def _propose(
-        self, experiment_id: str, probe: Any, deadline: float, limit: float
-    ) -> tuple[list[Proposal], int]:
-        """Proposals for what the probe misses, and the ordinal of the first."""
+        self, probe: store_pb2.LeaseSuggestionsRequest, reply: Any, deadline: float, limit: float
+    ) -> store_pb2.LeaseSuggestionsRequest:
+        """The same request with proposals for what the probe's reply says is missing."""
         left = deadline - time.monotonic()
-        async with self._feed.view(experiment_id, probe.event_sequence, left) as (view, history):
+        async with self._feed.view(probe.experiment_id, reply.event_sequence, left) as (view, history):
+            first = view.ordinal + 1
             budget = min(limit, deadline - time.monotonic() - MARGIN)
-            return await self._compute(partial(_proposals, view, history, probe.missing, budget))
+            proposals = await self._compute(partial(suggest, history, reply.missing, first, budget))
+        return store_pb2.LeaseSuggestionsRequest(
+            experiment_id=probe.experiment_id,
+            count=probe.count,
+            worker=probe.worker,
+            request_id=probe.request_id,
+            within_budget=probe.within_budget,
+            proposals=map(wire.proposal_to_proto, proposals),
+            first_ordinal=first,
+        )
 
     @asynccontextmanager
     async def _current(self, experiment_id: str, context: Any) -> AsyncIterator[History]:
@@ -146,7 +152,7 @@ class OptimizerServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
 
-def _lease_request(request: pb.SuggestRequest) -> store_pb2.LeaseSuggestionsRequest:
+def _probe(request: pb.SuggestRequest) -> store_pb2.LeaseSuggestionsRequest:
     """The probe for a Suggest: take what is queued, or say how much is missing."""
     for name in ("experiment_id", "worker"):
         if not getattr(request, name):
@@ -164,11 +170,6 @@ def _lease_request(request: pb.SuggestRequest) -> store_pb2.LeaseSuggestionsRequ
         within_budget=request.within_budget,
         all_or_nothing=True,
     )
-
-
-def _proposals(view: View, history: History, missing: int, budget: float) -> tuple[list[Proposal], int]:
-    first = view.ordinal + 1
-    return suggest(history, missing, first, budget), first
 
 
 def _configuration(history: History, message: pb.Configuration) -> dict[str, Any]:
