@@ -94,7 +94,8 @@ class Axis:
 
     def at_level(self, level: Array) -> Array:
         """Return the exact coordinates of levels, clipped to the ends; for discrete axes."""
-        level = np.clip(level, 0.0, self.levels - 1.0)
+        # Adding zero turns a negative zero, as rounding makes it, into the plain one.
+        level = np.clip(level, 0.0, self.levels - 1.0) + 0.0
         if self.shape is Shape.CATEGORICAL:
             return level
         if self._logarithmic:
@@ -104,7 +105,7 @@ class Axis:
     def snap(self, z: Array) -> Array:
         """Return the coordinates of the nearest values the parameter can take."""
         if self.shape is Shape.CONTINUOUS:
-            return np.clip(z, 0.0, 1.0)
+            return np.clip(z, 0.0, 1.0) + 0.0
         return self.at_level(self.level(z))
 
     def native(self, z: Array) -> Array:
@@ -154,5 +155,5 @@ class Axis:
     def _of_value(self, value: Array) -> Array:
         low, high = self._range
         if self._logarithmic:
-            return np.clip(np.log(value / low) / math.log(high / low), 0.0, 1.0)
-        return np.clip((value - low) / (high - low), 0.0, 1.0)
+            return np.clip(np.log(value / low) / math.log(high / low), 0.0, 1.0) + 0.0
+        return np.clip((value - low) / (high - low), 0.0, 1.0) + 0.0

@@ -169,7 +169,7 @@ def fresh(encoding: Encoding, Z: Array, taken: Array) -> Mask:
     for i, row in enumerate(Z):
         near = cells.get(row[discrete].tobytes())
         if near is not None:
-            out[i] = not doubles or not np.any(np.max(np.abs(near - row[doubles]), axis=1) < NEAR)
+            out[i] = bool(doubles) and not np.any(np.max(np.abs(near - row[doubles]), axis=1) < NEAR)
     return out
 
 

@@ -22,12 +22,14 @@ from paretune_optimizer.history import History
 from paretune_optimizer.maximize import Deadline, fresh
 from paretune_optimizer.policies import gp, grid, quasi_random, random
 from paretune_optimizer.predict import predict
+from paretune_optimizer.threads import single_threaded
 
 Array = NDArray[np.float64]
 
 EXHAUSTED = "SPACE_EXHAUSTED"
 
 
+@single_threaded
 def suggest(
     history: History,
     count: int = 1,

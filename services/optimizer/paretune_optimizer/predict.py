@@ -16,6 +16,7 @@ from paretune_optimizer.history import History
 from paretune_optimizer.pareto import non_dominated
 from paretune_optimizer.sampling import Stream, generator
 from paretune_optimizer.surrogate import Surrogate, surrogate_of
+from paretune_optimizer.threads import single_threaded
 
 Array = NDArray[np.float64]
 
@@ -39,6 +40,7 @@ class Prediction:
     efficient: float | None = None
 
 
+@single_threaded
 def predict_assignments(history: History, assignments: Sequence[Mapping[str, Scalar]]) -> list[Prediction]:
     """Predict valid configurations, P(efficient) included.
 

@@ -16,15 +16,11 @@ from paretune_optimizer.encoding import ENUMERATION_LIMIT
 from paretune_optimizer.feasibility import chances
 from paretune_optimizer.history import History
 from paretune_optimizer.maximize import Deadline, fresh, maximize, pool
-from paretune_optimizer.reference_point import predicted_ends, reference_point
+from paretune_optimizer.reference_point import posterior_means, predicted_ends, reference_point, stance_of
 from paretune_optimizer.sampling import Stream, generator
 from paretune_optimizer.surrogate import Surrogate, surrogate_of
 
 Array = NDArray[np.float64]
-HEDGE = 0
-
-
-def TUNE(ordinal: int) -> None: ...
 
 
 def propose(history: History, ordinal: int, pending: Array, taken: Array, deadline: Deadline) -> Array | None:
@@ -55,17 +51,12 @@ def propose(history: History, ordinal: int, pending: Array, taken: Array, deadli
     if candidates.shape[0] == 0:
         return None
     processes = [surrogate.metrics[j].gp for j in history.roles.optimized]
-    TUNE(ordinal)
-    ends, means = predicted_ends(
-        history.encoding,
-        processes,
-        conditions,
-        np.vstack([candidates, known.Z[known.efficient]]),
-        deadline,
-    )
-    if HEDGE and ordinal % HEDGE == 0 and known.Z.shape[0]:
-        means = np.vstack([means, known.mean[known.efficient]])
-    reference = reference_point(standardised_thresholds(history, surrogate), means)
+    stance = stance_of(ordinal)
+    start = np.vstack([candidates, known.Z[known.efficient]])
+    ends, means = predicted_ends(history.encoding, processes, conditions, start, stance, deadline)
+    broad = posterior_means(history.encoding, processes, candidates)
+    bounds = standardised_thresholds(history, surrogate)
+    reference = reference_point(bounds, means, broad, stance)
     worlds = generator(history.experiment.seed, ordinal, Stream.WORLDS)
     cheap, full = build(history, surrogate, known, pending, reference, worlds)
     if everything is not None:
