@@ -72,12 +72,12 @@ class Retries:
             ParetuneError: `error` itself, when trying again cannot help or the time is up.
         """
         if not isinstance(error, Unavailable | ResourceExhausted | DeadlineExceeded):
-            raise error
+            raise error from None
         wait = self._delay * self._jitter.uniform(0.5, 1.0)
         if isinstance(error, ResourceExhausted):
             wait += error.retry_after
         if elapsed + wait >= self._limit:
-            raise error
+            raise error from None
         self._delay = min(self._delay * 2, 2.0)
         return wait
 

@@ -8,6 +8,7 @@ from typing import Any
 from paretune.errors import FailedPrecondition
 from paretune.experiment import Experiment
 from paretune.observation import Observation, ParetoFront
+from paretune.parameters import Double
 
 LEADING = ("ordinal", "outcome", "efficient")
 TRAILING = (
@@ -94,8 +95,8 @@ def _text(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
 
 
-def dataframe(names: Sequence[str], table: Sequence[Mapping[str, Any]]) -> Any:
-    """The rows as a `pandas.DataFrame`.
+def dataframe(experiment: Experiment, table: Sequence[Mapping[str, Any]]) -> Any:
+    """The rows as a `pandas.DataFrame`; metrics and numeric parameters are NaN where they are not known.
 
     Raises:
         FailedPrecondition: pandas is not installed.
@@ -107,4 +108,8 @@ def dataframe(names: Sequence[str], table: Sequence[Mapping[str, Any]]) -> Any:
             "to_dataframe() needs pandas: run `pip install pandas`, or take to_rows() or to_csv(path).",
             reason="PANDAS_MISSING",
         ) from None
-    return pd.DataFrame([dict(row) for row in table], columns=list(names))
+    frame = pd.DataFrame([dict(row) for row in table], columns=header(experiment))
+    parameters, metrics = columns(experiment)
+    measured = [*metrics.values(), *(f"{name}_stddev" for name in metrics)]
+    reals = [parameters[p.name] for p in experiment.space if isinstance(p, Double)]
+    return frame.astype(dict.fromkeys([*measured, *reals], float))

@@ -188,7 +188,7 @@ class ExperimentHandle:
         Raises:
             FailedPrecondition: pandas is not installed.
         """
-        return frame.dataframe(frame.header(self.experiment), self.to_rows())
+        return frame.dataframe(self.experiment, self.to_rows())
 
     @property
     def plot(self) -> Plots:
