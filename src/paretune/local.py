@@ -20,6 +20,9 @@ LOOPBACK = "127.0.0.1"
 DEFAULT_PORTS = (50051, 50052, 50053)
 """Optimizer, Store, Trainer."""
 
+GRACE_SECONDS = 20.0
+"""More than a Trainer takes to hand back what it runs."""
+
 # Below the range from which Linux takes ports for outgoing connections (32768 and up), so that no connection
 # of this machine takes a port between the moment it is found free and the moment a service listens there.
 _FREE_PORTS = range(20000, 32000)
@@ -75,10 +78,23 @@ class Suite:
         ]
 
     def trainer(self, slots: int, experiments: Sequence[str] = ()) -> Service:
-        """A Trainer with so many slots, for these experiments (default: all that name a workload)."""
+        """A Trainer with so many slots, for these experiments (default: all that name a workload).
+
+        When it is ended, what it trains is handed back at once.
+        """
         only = [word for name in experiments for word in ("--experiment", name)]
         listen = f"{self.host}:{self.ports[2]}"
-        arguments = ["--server", self.server, "--listen", listen, "--slots", str(slots), *only]
+        arguments = [
+            "--server",
+            self.server,
+            "--listen",
+            listen,
+            "--slots",
+            str(slots),
+            "--grace",
+            "0",
+            *only,
+        ]
         arguments += ["--run-dir", str((self.folder / "runs").absolute()), *self._flags]
         return Service(
             "trainer",
@@ -139,7 +155,7 @@ class LocalClient(Client):
         notify: Callable[[str], None] = log.warning,
     ) -> None:
         self.suite = suite
-        self.supervisor = Supervisor(suite.services(), suite.folder, notify=notify)
+        self.supervisor = Supervisor(suite.services(), suite.folder, notify=notify, grace=GRACE_SECONDS)
         self.supervisor.start()
         try:
             self.supervisor.wait_until_ready()

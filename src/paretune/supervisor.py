@@ -31,8 +31,9 @@ log = logging.getLogger("paretune.supervisor")
 READY_SECONDS = 60.0
 GRACE_SECONDS = 10.0
 LOG_BYTES = 5_000_000
-FINAL_EXITS = (3, 4, 5)
-"""Exit codes that starting again cannot help: no address or storage, a corrupt database, a newer one."""
+FINAL_EXITS = (2, 3, 4, 5)
+"""Exit codes that starting again cannot help: wrong usage; no address or storage; a corrupt database; a newer
+one. The service says in one line why."""
 
 _TICK = 0.05
 
@@ -127,15 +128,16 @@ class _Child:
             self.served = _listens(self.service.address) and is_serving(self.service.address, 2.0)
         return self.served
 
-    def tail(self, lines: int = 12) -> str:
-        """The last lines that the service logged in its present life."""
+    def last_words(self) -> str:
+        """The last line that the service wrote in its present life, without its name."""
         try:
             with self.log.open("rb") as file:
-                file.seek(self._log_start)
-                text = file.read().decode(errors="replace")
+                file.seek(max(self._log_start, file.seek(0, os.SEEK_END) - 4096))
+                lines = file.read().decode(errors="replace").split("\n")
         except OSError:
             return ""
-        return "\n".join(line for line in text.splitlines()[-lines:] if line.strip())
+        last = next((line.strip() for line in reversed(lines) if any(map(str.isalnum, line))), "")
+        return last.removeprefix(f"paretune {self.service.name}: ")
 
 
 class Supervisor:
@@ -265,8 +267,10 @@ class Supervisor:
         final = code in FINAL_EXITS and not child.served
         wait = None if final else child.backoff.after(now - child.started_at, child.served)
         if wait is None:
+            last = child.last_words()
             times = f" {child.backoff.deaths} times in a row" if child.backoff.deaths > 1 else ""
-            self._give_up(f"The {name} {how}{times}{_quoted(child.tail())}\nIts log is {child.log}.")
+            said = f", saying: {last.rstrip('.')}" if last else ""
+            self._give_up(last if final and last else f"The {name} {how}{times}{said}. Its log: {child.log}")
             return
         self._notify(f"The {name} {how}; starting it again.")
         child.start_at = now + wait
@@ -310,7 +314,3 @@ def _how(code: int) -> str:
     if code < 0:
         return f"was killed by {signal.Signals(-code).name}"
     return f"ended with code {code}"
-
-
-def _quoted(tail: str) -> str:
-    return ".\n" + "\n".join(f"  | {line}" for line in tail.splitlines()) if tail else "."
