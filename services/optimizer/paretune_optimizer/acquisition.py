@@ -20,14 +20,16 @@ from paretune_optimizer.gp import GaussianProcess
 from paretune_optimizer.history import History
 from paretune_optimizer.improvement import Improvement, expected_improvement
 from paretune_optimizer.pareto import non_dominated
-from paretune_optimizer.surrogate import Surrogate
+from paretune_optimizer.surrogate import Surrogate, best_ranked
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
 WORLDS = 8
-BASELINE = 40
+DRAWN = 40
+BASELINE = 160
+RANKED = 1000
 NOISY = 0.15
 
 
@@ -104,11 +106,12 @@ class Baseline:
 def baseline(history: History, surrogate: Surrogate, conditions: list[Chance]) -> Baseline:
     """Return the observed points whose optimistic mean the denoised front does not dominate.
 
-    Points that more likely break a constraint metric than keep it are left out. At most 40 points are kept:
-    the denoised front itself, then those whose optimistic means are closest to it.
+    Points that more likely break a constraint metric than keep it are left out. At most 160 points are kept:
+    the denoised front itself, then those whose optimistic means are closest to it. Of them 40 are drawn
+    jointly in each world (`build`); the others, if on the front, stand at their posterior means.
     """
     m = len(history.roles.optimized)
-    rows = history.ok
+    rows = best_ranked(history, history.ok, RANKED)
     Z = np.unique(history.Z[rows], axis=0) if rows.size else np.empty((0, history.encoding.dimension))
     mean, sd = predict_optimized(history, surrogate, Z)
     constraints = [c for c in conditions if c.gp is not surrogate.feasibility]
@@ -124,22 +127,20 @@ def baseline(history: History, surrogate: Surrogate, conditions: list[Chance]) -
     behind = np.array([np.max(np.min(row - front, axis=1)) for row in optimistic])
     order = np.lexsort((behind, ~efficient))
     order = order[(behind[order] <= 0.0) | efficient[order]]
-    if order.size > BASELINE:
-        order = _thin(order, efficient, mean)
-    order = np.sort(order)
+    order = np.sort(_thin(order, efficient, mean, BASELINE))
     return Baseline(Z[order], mean[order], sd[order], efficient[order])
 
 
-def _thin(order: Ints, efficient: Mask, mean: Array) -> Ints:
-    """Keep 40 points; from a longer front, the extremes and then whatever lies farthest from those kept."""
+def _thin(order: Ints, efficient: Mask, mean: Array, count: int) -> Ints:
+    """Keep `count` points; from a longer front, its extremes and then what lies farthest from those kept."""
     front = order[efficient[order]]
-    if front.size <= BASELINE:
-        return order[:BASELINE]
+    if front.size <= count:
+        return order[:count]
     Y = mean[front]
     Y = (Y - Y.min(axis=0)) / np.maximum(np.ptp(Y, axis=0), 1e-12)
     kept = [int(i) for i in dict.fromkeys(np.argmin(Y, axis=0).tolist())]
     distance = np.min([np.abs(Y - Y[i]).max(axis=1) for i in kept], axis=0)
-    while len(kept) < BASELINE:
+    while len(kept) < count:
         kept.append(int(np.argmax(distance)))
         distance = np.minimum(distance, np.abs(Y - Y[kept[-1]]).max(axis=1))
     return front[kept]
@@ -189,7 +190,10 @@ def build(
     )
     if pending.shape[0] == 0 and not _noisy(known):
         return cheap, cheap
-    Z = np.vstack([known.Z, pending])
+    order = np.argsort(~known.efficient, kind="stable")
+    drawn_rows = np.sort(_thin(order, known.efficient, known.mean, DRAWN))
+    rest = np.setdiff1d(np.flatnonzero(known.efficient), drawn_rows)
+    Z = np.vstack([known.Z[drawn_rows], pending])
     X = history.encoding.features(Z)
     drawn = [gp.worlds(X, rng.standard_normal((WORLDS, Z.shape[0]))) for gp in processes]
     values = np.stack([values for _, values in drawn], axis=2)  # W x b x m
@@ -197,8 +201,8 @@ def build(
     if pending.shape[0] and conditions:
         # A pending configuration may fail: it is missing from a world as often as it would.
         lives = probability(conditions, history.encoding.features(pending))
-        present[:, known.Z.shape[0] :] = rng.random((WORLDS, lives.size)) < lives
-    fronts = [value[there] for value, there in zip(values, present, strict=True)]
+        present[:, drawn_rows.size :] = rng.random((WORLDS, lives.size)) < lives
+    fronts = [np.vstack([v[there], known.mean[rest]]) for v, there in zip(values, present, strict=True)]
     improvement = expected_improvement(fronts, reference, ideal, rates, rng)
     return cheap, Acquisition(history.encoding, [gp for gp, _ in drawn], improvement, conditions)
 

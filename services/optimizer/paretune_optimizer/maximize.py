@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from paretune_optimizer.acquisition import Acquisition
 from paretune_optimizer.axes import Axis, Shape
 from paretune_optimizer.encoding import Encoding
+from paretune_optimizer.kernels import squared_distance
 from paretune_optimizer.projected_bfgs import ascend
 from paretune_optimizer.sampling import sobol_points
 
@@ -156,20 +157,16 @@ def maximize(
 
 def fresh(encoding: Encoding, Z: Array, taken: Array) -> Mask:
     """Return which points (B) differ from every taken one: by 1e-6 in a double, or in a discrete value."""
-    if taken.shape[0] == 0 or Z.shape[0] == 0:
-        return np.ones(Z.shape[0], dtype=np.bool_)
-    doubles = [i for i, axis in enumerate(encoding.axes) if axis.shape is Shape.CONTINUOUS]
-    discrete = [i for i, axis in enumerate(encoding.axes) if axis.shape is not Shape.CONTINUOUS]
-    # Equal discrete parts have equal bytes; only their doubles are compared.
-    seen: dict[bytes, list[Array]] = {}
-    for row in taken:
-        seen.setdefault(row[discrete].tobytes(), []).append(row[doubles])
     out = np.ones(Z.shape[0], dtype=np.bool_)
-    cells: dict[bytes, Array] = {key: np.array(rows) for key, rows in seen.items()}
-    for i, row in enumerate(Z):
-        near = cells.get(row[discrete].tobytes())
-        if near is not None:
-            out[i] = bool(doubles) and not np.any(np.max(np.abs(near - row[doubles]), axis=1) < NEAR)
+    if taken.shape[0] == 0 or Z.shape[0] == 0:
+        return out
+    # A matrix product finds the few pairs worth an exact look; its rounding errors are far below the limit.
+    limit = 1e-9 * (1.0 + float(np.max(np.einsum("ij,ij->i", taken, taken))))
+    rows, columns = np.nonzero(squared_distance(Z, taken) < limit)
+    gap = np.abs(Z[rows] - taken[columns])
+    doubles = np.array([axis.shape is Shape.CONTINUOUS for axis in encoding.axes])
+    same = np.all(gap[:, doubles] < NEAR, axis=1) & np.all(gap[:, ~doubles] == 0.0, axis=1)
+    out[rows[same]] = False
     return out
 
 

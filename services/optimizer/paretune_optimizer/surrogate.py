@@ -210,11 +210,22 @@ def _active(history: History, index: Ints) -> Ints:
     if index.size <= ACTIVE_ROWS:
         return np.arange(index.size)
 
-    Y = history.Y[index][:, history.roles.optimized]
-    worst = np.nanmax(np.where(np.isfinite(Y), Y, np.nan), axis=0)
-    rank = moocore.pareto_rank(np.where(np.isfinite(Y), Y, worst))
-    order = np.argsort(rank, kind="stable")
-    best = order[: int(0.7 * ACTIVE_ROWS)]
+    best = np.flatnonzero(np.isin(index, best_ranked(history, index, int(0.7 * ACTIVE_ROWS))))
+    others = np.setdiff1d(np.arange(index.size), best)
     rng = generator(history.experiment.seed, refit_before(index.size), Stream.FIT)
-    cover = rng.choice(order[best.size :], size=ACTIVE_ROWS - best.size, replace=False)
+    cover = rng.choice(others, size=ACTIVE_ROWS - best.size, replace=False)
     return np.sort(np.concatenate([best, cover]))
+
+
+def best_ranked(history: History, index: Ints, count: int) -> Ints:
+    """Return at most `count` of the rows `index`, those of the best Pareto ranks, in order.
+
+    A metric that was not measured counts as the worst value seen.
+    """
+    if index.size <= count:
+        return index
+    Y = history.Y[index][:, history.roles.optimized]
+    known = np.isfinite(Y)
+    worst = np.max(np.where(known, Y, -np.inf), axis=0)
+    rank = moocore.pareto_rank(np.where(known, Y, np.where(np.isfinite(worst), worst, 0.0)))
+    return np.sort(index[np.argsort(rank, kind="stable")[:count]])
