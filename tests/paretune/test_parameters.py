@@ -80,7 +80,8 @@ def test_names():
 
 
 def test_numbers():
-    assert is_number(1) and is_number(-2.5)
+    assert is_number(1)
+    assert is_number(-2.5)
     assert not any(is_number(value) for value in (True, math.nan, -math.inf, "1", None))
 
 

@@ -14,7 +14,13 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 def test_values_with_and_without_standard_errors():
     values = metric_values(
-        {"a": 1, "b": (2.0, 0.5), "c": np.float64(3.0), "d": [np.float32(4), 0], "e": pt.MetricValue("e", 5.0)}
+        {
+            "a": 1,
+            "b": (2.0, 0.5),
+            "c": np.float64(3.0),
+            "d": [np.float32(4), 0],
+            "e": pt.MetricValue("e", 5.0),
+        }
     )
     assert [(v.metric, v.value, v.stddev) for v in values] == [
         ("a", 1, None),

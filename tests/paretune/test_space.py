@@ -48,7 +48,7 @@ def test_all_violations_come_at_once():
 
 
 def test_missing_values_are_named():
-    with pytest.raises(InvalidArgument, match="n.*is missing.*whole number from 1 to 8"):
+    with pytest.raises(InvalidArgument, match=r"n.*is missing.*whole number from 1 to 8"):
         SPACE.validate({"x": 0.5, "kind": "plain"})
 
 

@@ -5,14 +5,62 @@ import sys
 
 import paretune
 
-NAMES = """
-Beta Categorical Client Condition Directive Double Experiment ExperimentHandle ExperimentState Goal Int
-LeasePolicy LinearConstraint Maximize Metric MetricValue Minimize Normal Observation Outcome OutcomeKind
-ParetoFront ParetoPoint ParetuneError Policy Prediction Provenance RelativeThreshold SearchSpace Strategy
-Suggestion SuggestionState Trial Weights Workload aio connect errors local
-""".split()
+NAMES = [
+    "Beta",
+    "Categorical",
+    "Client",
+    "Condition",
+    "Directive",
+    "Double",
+    "Experiment",
+    "ExperimentHandle",
+    "ExperimentState",
+    "Goal",
+    "Int",
+    "LeasePolicy",
+    "LinearConstraint",
+    "Maximize",
+    "Metric",
+    "MetricValue",
+    "Minimize",
+    "Normal",
+    "Observation",
+    "Outcome",
+    "OutcomeKind",
+    "ParetoFront",
+    "ParetoPoint",
+    "ParetuneError",
+    "Policy",
+    "Prediction",
+    "Provenance",
+    "RelativeThreshold",
+    "SearchSpace",
+    "Strategy",
+    "Suggestion",
+    "SuggestionState",
+    "Trial",
+    "Weights",
+    "Workload",
+    "aio",
+    "connect",
+    "errors",
+    "local",
+]
 
-HEAVY = "numpy scipy pandas matplotlib sklearn torch tensorflow typer rich yaml pydantic sqlite3".split()
+HEAVY = [
+    "numpy",
+    "scipy",
+    "pandas",
+    "matplotlib",
+    "sklearn",
+    "torch",
+    "tensorflow",
+    "typer",
+    "rich",
+    "yaml",
+    "pydantic",
+    "sqlite3",
+]
 
 
 def test_public_names_are_exactly_these():

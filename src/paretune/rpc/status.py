@@ -7,6 +7,7 @@ RetryInfo for overload: https://google.aip.dev/193.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote, unquote
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -18,7 +19,14 @@ from grpc_status import rpc_status
 from paretune import errors
 
 DOMAIN = "paretune"
-MAX_MESSAGE_BYTES = 8 * 1024
+# A status travels in trailing metadata, of which gRPC takes 8 KiB by default: the text, there
+# percent-encoded, then once more with the details, which may count a third more than their size.
+MAX_MESSAGE_BYTES = 2000
+MAX_VIOLATIONS_BYTES = 2000
+MAX_METADATA_BYTES = 256
+_CUT = "[...]"
+_UNQUOTED = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+
 RETRY_PUSHBACK = "grpc-retry-pushback-ms"
 """Trailing metadata by which gRPC's own retries honour RetryInfo (gRFC A6)."""
 
@@ -41,14 +49,20 @@ _CLASSES = {code: kind for kind, code in TABLE.items()}
 def status_of(error: errors.ParetuneError) -> Any:
     """The `grpc.Status` of an error, with its details."""
     code = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
-    message = error.message.encode(errors="replace")[:MAX_MESSAGE_BYTES].decode(errors="ignore")
+    message = _fitting(error.message, MAX_MESSAGE_BYTES)
+    metadata = {key: _fitting(value, MAX_METADATA_BYTES) for key, value in error.metadata.items()}
     details: list[Message] = [
-        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
+        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     ]
     if isinstance(error, errors.InvalidArgument) and error.violations:
         bad = error_details_pb2.BadRequest()
-        for violation in error.violations[:20]:
-            bad.field_violations.add(field=violation.field[:512], description=violation.description[:512])
+        for violation in error.violations:
+            one = bad.field_violations.add(
+                field=_fitting(violation.field, 256), description=_fitting(violation.description, 512)
+            )
+            if bad.ByteSize() > MAX_VIOLATIONS_BYTES:
+                bad.field_violations.remove(one)
+                break
         details.append(bad)
     if isinstance(error, errors.ResourceExhausted):
         delay = Duration()
@@ -61,6 +75,14 @@ def status_of(error: errors.ParetuneError) -> Any:
     return rpc_status.to_status(
         status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message, details=packed)
     )
+
+
+def _fitting(text: str, size: int) -> str:
+    """The text, cut so that it has at most `size` bytes when percent-encoded."""
+    if len(quote(text, safe=_UNQUOTED, errors="replace")) <= size:
+        return text.encode(errors="replace").decode()
+    encoded = quote(text, safe=_UNQUOTED, errors="replace")[: size - len(_CUT)]
+    return unquote(encoded.rsplit("%", 1)[0] if "%" in encoded[-2:] else encoded, errors="ignore") + _CUT
 
 
 def error_of(failure: grpc.RpcError) -> errors.ParetuneError:
