@@ -36,6 +36,7 @@ class History:
         learned: hyperparameters by (column or -1 for feasibility, rows seen, cold, all positive); see
             `surrogate`.
         surrogate: models of the current rows, or None until somebody asks.
+        fitted_at: when hyperparameters were last fitted, in seconds of the caller's clock; None: never.
     """
 
     def __init__(self, experiment: Experiment) -> None:
@@ -47,6 +48,7 @@ class History:
         self.version = 0
         self.learned: dict[tuple[int, int, bool, bool], Learned] = {}
         self.surrogate: Surrogate | None = None
+        self.fitted_at: float | None = None
         self._pending: dict[str, tuple[int, Array]] = {}  # id -> ordinal, coordinates
         self._row: dict[str, int] = {}  # observation id -> row
         self._Z = np.empty((16, self.encoding.dimension))

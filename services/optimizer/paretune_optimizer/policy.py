@@ -72,7 +72,7 @@ def suggest(
         if made is None:
             break
         z, policy, reason = made
-        proposals.append(Proposal(history.assignments(z), _provenance(history, z, policy, reason)))
+        proposals.append(Proposal(history.assignments(z), _provenance(history, z, policy, reason, clock)))
         pending = np.vstack([pending, z[None, :]])
     if not proposals:
         raise FailedPrecondition(
@@ -128,10 +128,13 @@ def _model_point(
         return None, "no observation yet"
     if deadline.over:
         return None, "no time left for the model"
+    known = len(history.learned)
     try:
         z = gp.propose(history, ordinal, pending, taken, deadline)
     except Exception as error:  # the promise is a suggestion, whatever the data
         return None, f"the model failed: {type(error).__name__}: {error}"
+    if len(history.learned) != known or history.fitted_at is None:
+        history.fitted_at = deadline.clock()
     if z is None:
         return None, "the model found no untried configuration"
     if not np.all(np.isfinite(z)):
@@ -148,16 +151,20 @@ def _result(
     return None if z is None else (z, policy, reason)
 
 
-def _provenance(history: History, z: Array, policy: Policy, reason: str) -> Provenance:
+def _provenance(
+    history: History, z: Array, policy: Policy, reason: str, clock: Callable[[], float]
+) -> Provenance:
     predictions: tuple[MetricPrediction, ...] = ()
-    feasibility = None
+    feasibility, age = None, 0.0
     if policy is Policy.GP:
         told = predict(history, z[None, :])[0]
         predictions, feasibility = told.metrics, told.feasibility
+        age = max(0.0, clock() - history.fitted_at) if history.fitted_at is not None else 0.0
     return Provenance(
         policy=policy,
         observation_count=len(history),
         seed=history.experiment.seed,
+        model_age=age,
         predictions=predictions,
         feasibility=feasibility,
         fallback_reason=reason,
