@@ -55,6 +55,11 @@ class Suite:
         return f"{self._reachable}:{self.ports[0]}"
 
     @property
+    def trainer_address(self) -> str:
+        """Where the Trainer answers questions about itself."""
+        return f"{self._reachable}:{self.ports[2]}"
+
+    @property
     def _reachable(self) -> str:
         return LOOPBACK if self.host in ("0.0.0.0", "") else self.host  # noqa: S104 - compared, not bound
 
@@ -100,7 +105,7 @@ class Suite:
             "trainer",
             "paretune_trainer",
             tuple(arguments),
-            f"{self._reachable}:{self.ports[2]}",
+            self.trainer_address,
             own_path=True,
         )
 

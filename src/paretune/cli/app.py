@@ -1,0 +1,109 @@
+"""The commands put together, and the one place where errors become a line and an exit code.
+
+Exit codes: 0 done; 1 a failure, such as a service that does not answer; 2 a mistake in what was asked, such
+as a wrong option, a bad file or an unknown experiment; 130 interrupted by Ctrl-C, 143 by SIGTERM.
+"""
+
+import os
+import signal
+import sys
+from importlib.metadata import version
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from paretune.cli import read, run, steer, up
+from paretune.cli.console import clean
+from paretune.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ParetuneError
+
+MISTAKES = (InvalidArgument, NotFound, AlreadyExists, FailedPrecondition)
+
+app = typer.Typer(
+    name="paretune",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"paretune {version('paretune')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True, help="Show tracebacks.")] = False,
+) -> None:
+    r"""Find the whole efficient frontier of competing metrics, with few trainings.
+
+    \b
+    Begin with:
+      paretune run examples/digits.yaml    create or resume, train, show the front
+      paretune up                          keep all services running on this machine
+      paretune front digits --json         the efficient configurations
+    """
+
+
+app.command()(up.up)
+app.command()(run.run)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(up.trainer)
+for reading in (read.experiments, read.show, read.front, read.watch, read.export):
+    app.command()(reading)
+for steering in (steer.pause, steer.resume, steer.delete):
+    app.command()(steering)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM or SIGHUP: everything is put in order as after Ctrl-C."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated(number)
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and exit."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _terminate)
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    debug = "--debug" in arguments
+    try:
+        code = app(arguments, prog_name="paretune", standalone_mode=False)
+        sys.stdout.flush()
+    except ParetuneError as error:
+        return _fail(str(error), 2 if isinstance(error, MISTAKES) else 1, debug)
+    except Terminated as signaled:
+        return 128 + int(signaled.args[0])
+    except KeyboardInterrupt:
+        return 130
+    except typer.Abort:
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough; nothing more may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if hasattr(error, "format_message"):  # wrong usage: the class moved between versions of typer
+            return _fail(str(error.format_message()), 2, debug)
+        return _fail(f"{type(error).__name__}: {error} (a bug; --debug shows more)", 1, debug)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    sys.stderr.write(f"paretune: {clean(' '.join(message.split()))}\n")
+    return code

@@ -1,0 +1,220 @@
+"""The commands that read: experiments, show, front, watch, export. Each has `--json`."""
+
+import csv
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import typer
+
+from paretune import frame
+from paretune.cli import tables
+from paretune.cli.console import clean, out, print_json, print_json_line, print_lines, relative, remark
+from paretune.cli.documents import document
+from paretune.cli.progress import Course, observation_line, values_text
+from paretune.cli.target import Database, Json, Name, Server, find, opened
+from paretune.errors import InvalidArgument
+from paretune.experiment import Experiment, ExperimentState
+from paretune.experiment_file import dump_experiment
+from paretune.handle import ExperimentHandle
+from paretune.observation import Checkpoint, Event, Observation, Suggestion
+
+
+def experiments(
+    server: Server = None,
+    database: Database = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also archived ones.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List experiments, newest first.
+
+    Example: paretune experiments --json
+    """
+    with opened(server, database) as client:
+        found = list(client.list_experiments(tuple(ExperimentState) if everything else ()))
+    if as_json:
+        print_json(document(found))
+    elif found:
+        out().print(tables.experiments_table(found))
+    else:
+        remark("No experiments yet. Create one with `paretune run FILE.yaml`.")
+
+
+def show(
+    name: Name,
+    server: Server = None,
+    database: Database = None,
+    as_yaml: Annotated[
+        bool, typer.Option("--yaml", help="Print the experiment as a file for `run`.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show one experiment and how far it is.
+
+    Example: paretune show digits
+    """
+    with opened(server, database) as client:
+        experiment = find(client, name)
+    if as_json:
+        print_json(document(experiment))
+    elif as_yaml:
+        print_lines(dump_experiment(experiment).splitlines())
+    else:
+        console = out()
+        for part in (
+            tables.experiment_facts(experiment),
+            tables.parameters_table(experiment),
+            tables.metrics_table(experiment),
+        ):
+            console.print(part)
+
+
+def front(
+    name: Name,
+    server: Server = None,
+    database: Database = None,
+    slack: Annotated[
+        float,
+        typer.Option(min=0.0, help="Also show what is worse by no more than this many standard errors."),
+    ] = 0.0,
+    as_of: Annotated[int, typer.Option(min=0, help="Only the first N observations; 0: all.")] = 0,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--png", metavar="FILE", help="Also draw all observations.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the efficient configurations.
+
+    A configuration is efficient when no other is at least as good in every metric and better in one. P(eff.)
+    is the probability of that, given the noise of the measurements.
+
+    Example: paretune front digits --png front.png
+    """
+    with opened(server, database) as client:
+        experiment = find(client, name)
+        found = client.pareto_front(experiment.id, as_of=as_of, slack=slack)
+        if picture:
+            _draw(ExperimentHandle(client, experiment), picture)
+    if as_json:
+        print_json(document(found))
+        return
+    console = out()
+    if found:
+        console.print(tables.front_table(experiment, found))
+    console.print(tables.front_caption(experiment, found), soft_wrap=True)
+    if picture:
+        remark(f"Wrote {relative(picture)}.")
+
+
+def _draw(handle: ExperimentHandle, picture: Path) -> None:
+    try:
+        handle.plot.pareto(save=picture)
+    except (OSError, ValueError) as error:
+        raise InvalidArgument(
+            f"--png: cannot write {picture}: {getattr(error, 'strerror', '') or error}."
+        ) from None
+
+
+def watch(
+    name: Name,
+    server: Server = None,
+    database: Database = None,
+    checkpoints: Annotated[bool, typer.Option(help="Also every checkpoint.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines.")] = False,
+) -> None:
+    """Follow one experiment live.
+
+    Prints a line for each thing that happens, beginning with what happened so far. Ends when the budget is
+    filled, or with Ctrl-C.
+
+    Example: paretune watch digits --json | jq .observation.values
+    """
+    with opened(server, database) as client:
+        experiment = find(client, name)
+        course = Course(experiment)
+        for event in client.watch(experiment.id, skip_checkpoints=not checkpoints):
+            course.take(event)
+            if as_json:
+                kind = type(event.change).__name__.lower()
+                about = {"sequence": event.sequence, "time": document(event.create_time)}
+                print_json_line({**about, kind: document(event.change)})
+            else:
+                print_lines([_event_line(course, event)])
+            if course.done and not course.running:
+                return
+
+
+def _event_line(course: Course, event: Event) -> str:
+    time = event.create_time.astimezone().strftime("%H:%M:%S ") if event.create_time else ""
+    return clean(time + _change_text(course, event.change))
+
+
+def _change_text(course: Course, change: Experiment | Suggestion | Observation | Checkpoint) -> str:
+    if isinstance(change, Observation):
+        return observation_line(course, change)
+    if isinstance(change, Experiment):
+        return f"{change.name} is {change.state.name.lower()}, budget {change.observation_budget or 'open'}"
+    if isinstance(change, Checkpoint):
+        values = values_text(course.experiment.metrics, change.values)
+        return f"checkpoint of {change.suggestion_id}: step {change.step}  {values}"
+    held = f" by {change.lease.worker} (attempt {change.attempt})" if change.lease else ""
+    configuration = tables.assignments_text(change.assignments)
+    return f"trial {change.ordinal} {change.state.name.lower()}{held}: {configuration}"
+
+
+class Format(Enum):
+    """Formats of `export`."""
+
+    csv = "csv"
+    jsonl = "jsonl"
+
+
+def export(
+    name: Name,
+    server: Server = None,
+    database: Database = None,
+    kind: Annotated[
+        Format | None,
+        typer.Option("--format", help="Default: by the ending of --output, else csv.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Default: standard output.", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
+) -> None:
+    """Write every observation as CSV or JSON Lines.
+
+    One row each: configuration, metrics with standard errors, outcome, worker and times.
+
+    Example: paretune export digits -o digits.csv
+    """
+    if kind is None:
+        lines = as_json or (output is not None and output.suffix in (".jsonl", ".json", ".ndjson"))
+        kind = Format.jsonl if lines else Format.csv
+    with opened(server, database) as client:
+        handle = ExperimentHandle(client, find(client, name))
+        names, rows = frame.header(handle.experiment), handle.to_rows()
+    write = _write_csv if kind is Format.csv else _write_lines
+    if output is None:
+        write(sys.stdout, names, rows)
+        return
+    try:
+        with output.open("w", newline="", encoding="utf-8") as file:
+            write(file, names, rows)
+    except OSError as error:
+        raise InvalidArgument(f"--output: cannot write {output}: {error.strerror}.") from None
+    remark(f"Wrote {len(rows)} observations to {relative(output)}.")
+
+
+def _write_csv(file: IO[str], names: list[str], rows: list[dict[str, Any]]) -> None:
+    writer = csv.DictWriter(file, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: document(value) for name, value in row.items()} for row in rows)
+
+
+def _write_lines(file: IO[str], names: list[str], rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        print_json_line({name: document(row[name]) for name in names}, file)

@@ -1,0 +1,115 @@
+"""`paretune run`: from a file to a front, in one command that can be stopped and started at any time."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paretune.calls import policy_of
+from paretune.cli import tables
+from paretune.cli.console import file_stem, out, print_json, relative, remark
+from paretune.cli.documents import document
+from paretune.cli.target import Database, Json, Server, opened
+from paretune.cli.training import create_or_resume, train
+from paretune.client import Client
+from paretune.errors import InvalidArgument, ParetuneError
+from paretune.experiment import Experiment
+from paretune.experiment_file import load_experiment
+from paretune.handle import ExperimentHandle
+from paretune.local import LocalClient
+
+
+def run(
+    file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="The experiment.")],
+    server: Server = None,
+    database: Database = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Start afresh, even if one of this name exists.")
+    ] = False,
+    budget: Annotated[int | None, typer.Option(help="Observations to make, instead of the file's.")] = None,
+    parallelism: Annotated[int | None, typer.Option(help="Trials at once, instead of the file's.")] = None,
+    policy: Annotated[str | None, typer.Option(help="auto, gp, sobol, random or grid.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all suggestions.")] = None,
+    folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where picture and CSV go.")] = Path(
+        "results"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Create or resume an experiment, train, show the front.
+
+    An experiment of the name in FILE.yaml in the same database is resumed. Stop with Ctrl-C at any time: the same
+    command goes on where it stopped.
+
+    Uses the services that `--server` names or that answer at 127.0.0.1:50051; otherwise starts services of
+    its own for the time of the run, for `--db` (paretune.db), with as many slots as the experiment wants.
+
+    Example: paretune run examples/digits.yaml --budget 20
+    """
+    wanted = overridden(load_experiment(file), budget, parallelism, policy, seed)
+    if wanted.workload is None:
+        raise InvalidArgument(f"{file}: names no workload, so there is nothing to run; add `workload: NAME`.")
+    with opened(server, database, create=True) as client:
+        handle = create_or_resume(client, wanted, new)
+        try:
+            train(client, handle)
+        except KeyboardInterrupt:
+            remark(_resume_hint(client, handle, file))
+            raise
+        report(handle, folder, as_json)
+
+
+def overridden(
+    experiment: Experiment, budget: int | None, parallelism: int | None, policy: str | None, seed: int | None
+) -> Experiment:
+    """The experiment with what the command line says instead of the file.
+
+    Raises:
+        InvalidArgument: a value that is not allowed.
+    """
+    given = {
+        "observation_budget": budget,
+        "parallelism": parallelism,
+        "policy": None if policy is None else policy_of(policy),
+        "seed": seed,
+    }
+    return replace(experiment, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+def _resume_hint(client: Client, handle: ExperimentHandle, file: Path) -> str:
+    try:
+        count = tables.count_text(handle.refresh())
+    except ParetuneError:
+        count = "some"
+    own = isinstance(client, LocalClient)
+    where = (
+        f"--db {relative(client.suite.database)}"
+        if isinstance(client, LocalClient)
+        else f"--server {client.address}"
+    )
+    still = "" if own else " Trainers elsewhere go on; `paretune pause` stops them."
+    return f"Stopped with {count} observations.{still} Go on with: paretune run {file} {where}"
+
+
+def report(handle: ExperimentHandle, folder: Path, as_json: bool = False) -> None:
+    """Print the front, and write picture and CSV.
+
+    Raises:
+        InvalidArgument: they cannot be written there.
+    """
+    front = handle.pareto_front()
+    picture, csv = (folder / f"{file_stem(handle.name)}{ending}" for ending in (".png", ".csv"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle.plot.pareto(save=picture)
+        handle.to_csv(csv)
+    except OSError as error:
+        raise InvalidArgument(f"--out: cannot write to {folder}: {error.strerror}.") from None
+    if as_json:
+        files = {"picture": str(picture), "csv": str(csv)}
+        print_json({"experiment": document(handle.refresh()), "front": document(front), "files": files})
+        return
+    console = out()
+    console.print(tables.front_table(handle.experiment, front))
+    console.print(tables.front_caption(handle.experiment, front), soft_wrap=True)
+    console.print(f"Wrote {relative(picture)} and {relative(csv)}.", soft_wrap=True)

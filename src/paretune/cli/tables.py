@@ -1,0 +1,168 @@
+"""Tables for people: experiments, one experiment, a front."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from paretune.cli.console import clean, number
+from paretune.experiment import Experiment, Metric, RelativeThreshold, Strategy
+from paretune.observation import MetricValue, ParetoFront
+from paretune.parameters import Parameter, Scalar
+
+
+def _table(*columns: str, title: str = "") -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=clean(title) or None, title_justify="left", pad_edge=False)
+    for column in columns:
+        table.add_column(clean(column))
+    return table
+
+
+def experiments_table(experiments: Iterable[Experiment]) -> Table:
+    """One line for each experiment."""
+    table = _table("id", "name", "state", "observations", "policy", "created")
+    table.columns[0].no_wrap = True
+    for e in experiments:
+        table.add_row(
+            Text(e.id), Text(clean(e.name)), e.state.name.lower(), count_text(e), e.policy.name.lower(),
+            time_text(e.create_time),
+        )  # fmt: skip
+    return table
+
+
+def count_text(experiment: Experiment) -> str:
+    """Observations made and planned, and what runs: ``12/40, 2 running``."""
+    progress, budget = experiment.progress, experiment.observation_budget
+    words = [f"{progress.observations}/{budget}" if budget else str(progress.observations)]
+    for count, word in (
+        (progress.leased, "running"),
+        (progress.queued, "queued"),
+        (progress.infeasible, "infeasible"),
+        (progress.crashed, "crashed"),
+        (progress.lost, "lost"),
+    ):
+        if count:
+            words.append(f"{count} {word}")
+    return ", ".join(words)
+
+
+def time_text(time: datetime | None) -> str:
+    """A time in this machine's zone, to the minute."""
+    return time.astimezone().strftime("%Y-%m-%d %H:%M") if time else ""
+
+
+def experiment_facts(experiment: Experiment) -> Table:
+    """What one experiment is, a line for each fact."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    workload, lease = experiment.workload, experiment.lease_policy
+    settings = ", ".join(f"{key}={value}" for key, value in workload.settings.items()) if workload else ""
+    facts = {
+        "id": experiment.id,
+        "name": experiment.name,
+        "state": experiment.state.name.lower(),
+        "observations": count_text(experiment),
+        "policy": f"{experiment.policy.name.lower()}, seed {experiment.seed}",
+        "parallelism": str(experiment.parallelism),
+        "workload": f"{workload.name}{f' ({settings})' if settings else ''}" if workload else "",
+        "lease": f"{lease.ttl:g} s, {lease.max_attempts} attempts",
+        "labels": ", ".join(f"{key}={value}" for key, value in experiment.labels.items()),
+        "created": time_text(experiment.create_time),
+    }
+    for name, fact in facts.items():
+        if fact:
+            table.add_row(name, Text(clean(fact)))
+    return table
+
+
+def parameters_table(experiment: Experiment) -> Table:
+    """The search space."""
+    table = _table("parameter", "values", "scale", "when")
+    for parameter in experiment.space:
+        when = parameter.condition
+        table.add_row(
+            Text(clean(parameter.name)),
+            Text(clean(parameter.describe())),
+            "log" if getattr(parameter, "log", False) else "",
+            Text(clean(_when_text(parameter)) if when else ""),
+        )
+    return table
+
+
+def _when_text(parameter: Parameter) -> str:
+    when = parameter.condition
+    return f"{when.parent} in {list(when.values)}" if when else ""
+
+
+def metrics_table(experiment: Experiment) -> Table:
+    """The metrics."""
+    table = _table("metric", "goal", "role", "threshold")
+    for metric in experiment.metrics:
+        table.add_row(
+            Text(clean(metric.name)), metric.goal.name.lower(), metric.strategy.name.lower(),
+            Text(clean(threshold_text(metric))),
+        )  # fmt: skip
+    return table
+
+
+def threshold_text(metric: Metric) -> str:
+    """The threshold with its unit."""
+    if metric.threshold is None:
+        return ""
+    if isinstance(metric.threshold, RelativeThreshold):
+        return f"{metric.threshold.factor:g} x {metric.threshold.baseline_observation_id}"
+    return f"{number(metric.threshold)} {metric.unit}".rstrip()
+
+
+def front_table(experiment: Experiment, front: ParetoFront) -> Table:
+    """The efficient configurations, best in the first metric first."""
+    shown = [metric for metric in experiment.metrics if metric.strategy is not Strategy.STORE]
+    table = _table("#")
+    for metric in shown:
+        head = f"{metric.name} ({metric.unit})" if metric.unit else metric.name
+        table.add_column(clean(head), justify="right", no_wrap=True)
+    table.add_column("P(eff.)", justify="right", no_wrap=True)
+    table.add_column("configuration", ratio=1)
+    for point in front:
+        measured = {value.metric: value for value in point.observation.values}
+        table.add_row(
+            str(point.observation.ordinal),
+            *(measured_text(measured.get(metric.name)) for metric in shown),
+            f"{point.probability_efficient:.2f}",
+            Text(clean(assignments_text(point.assignments))),
+        )
+    return table
+
+
+def measured_text(value: MetricValue | None) -> str:
+    """A value with its standard error, to the digits that the error leaves: ``0.9720 ± 0.0074``."""
+    if value is None:
+        return "-"
+    if not value.stddev:
+        return number(value.value)
+    digits = 1 - int(f"{value.stddev:e}".partition("e")[2])
+    if not 0 <= digits <= 6:
+        return f"{number(value.value)} ± {value.stddev:.1g}"
+    return f"{value.value:.{digits}f} ± {value.stddev:.{digits}f}"
+
+
+def assignments_text(assignments: Mapping[str, Scalar]) -> str:
+    """A configuration in one line."""
+    return "  ".join(
+        f"{name}={number(value) if isinstance(value, float) else value}"
+        for name, value in assignments.items()
+    )
+
+
+def front_caption(experiment: Experiment, front: ParetoFront) -> str:
+    """How good the front is, in a sentence."""
+    if not front:
+        return f"No efficient observation among {front.observation_count} yet."
+    point = ", ".join(f"{name} {number(value)}" for name, value in front.reference_point.items())
+    return (
+        f"{len(front)} of {front.observation_count} observations are efficient; "
+        f"hypervolume {number(front.hypervolume)} from ({point})."
+    )

@@ -1,0 +1,140 @@
+"""Create or resume experiments, and see them through."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from paretune.cli import tables
+from paretune.cli.console import remark
+from paretune.cli.follow import follow
+from paretune.cli.workloads import check_workload
+from paretune.client import Client
+from paretune.errors import FailedPrecondition, InvalidArgument
+from paretune.experiment import Experiment, ExperimentState
+from paretune.handle import ExperimentHandle
+from paretune.local import LocalClient
+
+FIXED: dict[str, Callable[[Experiment], Any]] = {
+    "parameters": lambda e: e.space,
+    "metrics": lambda e: [(metric.name, metric.goal, metric.strategy) for metric in e.metrics],
+    "seed": lambda e: e.seed,
+    "policy": lambda e: e.policy,
+    "workload or settings": lambda e: e.workload,
+}
+"""What results depend on: an experiment that differs in one of these is another experiment."""
+
+CHANGEABLE = ("observation_budget", "parallelism", "lease_policy", "metrics")
+"""What may change while an experiment runs; of metrics, thresholds and units."""
+
+
+def create_or_resume(client: Client, wanted: Experiment, new: bool = False) -> ExperimentHandle:
+    """The newest experiment of this name, brought up to date, or a new one; says which.
+
+    Raises:
+        InvalidArgument: one of this name exists with another space, metrics, seed, policy or workload.
+        FailedPrecondition: it was finished or archived.
+    """
+    found = None if new else next(client.list_experiments(tuple(ExperimentState), name=wanted.name), None)
+    if found is None:
+        handle = client.create_experiment(replace(wanted, id=new_id(wanted.name)))
+        remark(f"Created experiment {handle.id}: {_budget_text(handle.experiment)}.")
+        return handle
+    if differing := [word for word, of in FIXED.items() if of(found) != of(wanted)]:
+        raise InvalidArgument(
+            f"{wanted.name!r} exists ({found.id}) with other {' and '.join(differing)}: "
+            "start afresh with --new, or change the name."
+        )
+    if found.state not in (ExperimentState.ACTIVE, ExperimentState.PAUSED):
+        raise FailedPrecondition(
+            f"{found.id} is {found.state.name.lower()}: `paretune resume {found.id}` first, or use --new."
+        )
+    handle = ExperimentHandle(client, found)
+    changes = {
+        name: getattr(wanted, name) for name in CHANGEABLE if getattr(found, name) != getattr(wanted, name)
+    }
+    if found.state is ExperimentState.PAUSED:
+        changes["state"] = ExperimentState.ACTIVE
+    if changes:
+        handle.update(**changes)
+    done = handle.experiment.observation_budget and (
+        found.progress.observations >= handle.experiment.observation_budget
+    )
+    verb = "Finished already" if done else "Resuming"
+    remark(f"{verb}: experiment {found.id}, {tables.count_text(handle.experiment)} observations.")
+    return handle
+
+
+def new_id(name: str) -> str:
+    """A readable id: the name as far as ids allow, and six random digits."""
+    stem = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower()).strip("-")[:40]
+    stem = stem.lstrip("0123456789-").rstrip("-") or "e"
+    return f"{stem}-{secrets.token_hex(3)}"
+
+
+def _budget_text(experiment: Experiment) -> str:
+    budget = experiment.observation_budget
+    count = f"{budget} observations" if budget else "no budget, runs until Ctrl-C"
+    return f"{count}, {experiment.parallelism} at a time, policy {experiment.policy.name.lower()}"
+
+
+def train(client: Client, *handles: ExperimentHandle) -> None:
+    """Follow the experiments until all budgets are filled, with a Trainer of our own on our own services.
+
+    Raises:
+        InvalidArgument: the Trainer does not know the workload, or the workload not a parameter or metric.
+        ParetuneError: see `follow`.
+    """
+    open_ = [handle for handle in handles if not _filled(handle.experiment)]
+    if not open_:
+        return
+    check: Callable[[], None] = lambda: None  # noqa: E731
+    idle: Callable[[Experiment], str] = _no_trainer
+    if isinstance(client, LocalClient):
+        slots = max(1, max(handle.experiment.parallelism for handle in open_))
+        client.supervisor.add(client.suite.trainer(slots, [handle.id for handle in open_]))
+        client.supervisor.wait_until_ready()
+        for handle in open_:
+            check_new(client, handle)
+        check, idle = client.supervisor.check, _trainer_log(client)
+    follow(client, [handle.experiment for handle in handles], check=check, idle=idle)
+
+
+def check_new(client: LocalClient, handle: ExperimentHandle) -> None:
+    """Refuse a workload that the Trainer cannot run; an experiment that never ran is not kept."""
+    try:
+        check_workload(client.suite.trainer_address, handle.experiment)
+    except InvalidArgument:
+        if not handle.refresh().progress.observations:
+            handle.delete()
+        raise
+
+
+def _filled(experiment: Experiment) -> bool:
+    return 0 < experiment.observation_budget <= experiment.progress.observations
+
+
+def _no_trainer(experiment: Experiment) -> str:
+    return (
+        f"No trial of {experiment.name} is running: is there a Trainer? Add one with `paretune trainer`; "
+        "what it cannot run it says in its log."
+    )
+
+
+def _trainer_log(client: LocalClient) -> Callable[[Experiment], str]:
+    path = client.suite.folder / "trainer.log"
+
+    def idle(experiment: Experiment) -> str:
+        try:
+            lines = path.read_text(errors="replace").splitlines()
+        except OSError:
+            return ""
+        why = next((line for line in reversed(lines) if "left alone" in line and experiment.id in line), "")
+        said = why.partition("left alone: ")[2]
+        return (
+            f"The Trainer cannot run {experiment.name}: {said}"
+            if said
+            else f"Waiting for the Trainer; see {path}."
+        )
+
+    return idle

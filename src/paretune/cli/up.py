@@ -1,0 +1,129 @@
+"""The commands that keep services running: `up` for all of them, `trainer` for one more node."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from paretune.cli.console import out, relative, remark
+from paretune.cli.target import DEFAULT_DATABASE, answers, check_address
+from paretune.client import DEFAULT_ADDRESS
+from paretune.errors import InvalidArgument, Unavailable
+from paretune.local import DEFAULT_PORTS, GRACE_SECONDS, LOOPBACK, Suite, free_ports, is_free
+from paretune.supervisor import Supervisor
+
+
+def up(
+    database: Annotated[
+        Path,
+        typer.Option("--db", envvar="PARETUNE_DB", metavar="FILE", help="The database, made when missing."),
+    ] = DEFAULT_DATABASE,
+    host: Annotated[str, typer.Option(envvar="PARETUNE_HOST", help="Where to listen.")] = LOOPBACK,
+    port: Annotated[
+        int,
+        typer.Option(
+            envvar="PARETUNE_PORT",
+            min=1,
+            max=65533,
+            help="Port of the Optimizer, the one that clients need; Store and Trainer take the next two.",
+        ),
+    ] = DEFAULT_PORTS[0],
+    slots: Annotated[
+        int,
+        typer.Option(envvar="PARETUNE_SLOTS", min=0, help="Trials at once on this machine; 0: no Trainer."),
+    ] = 1,
+    plaintext: Annotated[
+        bool,
+        typer.Option(
+            "--plaintext",
+            envvar="PARETUNE_PLAINTEXT",
+            help="Allow a host that other machines can reach, unencrypted.",
+        ),
+    ] = False,
+) -> None:
+    """Keep all services running on this machine.
+
+    Until Ctrl-C. A service that dies is started again. What was recorded is in the database, and the next `up` goes on.
+
+    Example: paretune up --db tune.db --slots 2
+    """
+    suite = Suite(database, (port, port + 1, port + 2), host, plaintext)
+    _check_ports(suite, slots)
+    services = suite.services() + ([suite.trainer(slots)] if slots else [])
+    with Supervisor(services, suite.folder, notify=remark, grace=GRACE_SECONDS) as supervisor:
+        supervisor.wait_until_ready()
+        _welcome(suite, slots)
+        try:
+            supervisor.wait()
+        except KeyboardInterrupt:
+            remark("Stopping ...")
+            supervisor.stop()
+            return
+        supervisor.check()
+
+
+def _check_ports(suite: Suite, slots: int) -> None:
+    for port in suite.ports if slots else suite.ports[:2]:
+        if not is_free(port):
+            who = "paretune" if answers(f"{LOOPBACK}:{port}") else "something"
+            raise Unavailable(f"Port {port} is taken: {who} runs there already. Choose another with --port.")
+
+
+def _welcome(suite: Suite, slots: int) -> None:
+    default = suite.server == DEFAULT_ADDRESS
+    option = "" if default else f" --server {suite.server}"
+    lines = [
+        "paretune is up.",
+        f"  server    {suite.server}  the one address that clients and trainers need",
+        f"  trainer   {suite.trainer_address}  {slots} at a time"
+        if slots
+        else "  trainer   none (--slots 0)",
+        f"  database  {relative(suite.database)}",
+        f"  logs      {relative(suite.folder)}{os.sep}",
+        "In another terminal:",
+        f"  paretune run{option} FILE.yaml",
+        f"  paretune experiments{option}",
+        "Ctrl-C stops everything; nothing that was recorded is lost.",
+    ]
+    out().print("\n".join(lines), soft_wrap=True)
+
+
+def trainer(
+    context: typer.Context,
+    server: Annotated[
+        str,
+        typer.Option(envvar="PARETUNE_SERVER", metavar="HOST:PORT", help="Address of the running services."),
+    ] = DEFAULT_ADDRESS,
+    slots: Annotated[
+        int, typer.Option(envvar="PARETUNE_TRAINER_SLOTS", min=0, help="Trials at once; 0: one per core.")
+    ] = 1,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            envvar="PARETUNE_TRAINER_LISTEN",
+            metavar="HOST:PORT",
+            help="Where the Trainer answers questions about itself.",
+            show_default="a free port",
+        ),
+    ] = None,
+) -> None:
+    """Join running services as a trainer node.
+
+    This process becomes the Trainer, until Ctrl-C. Further options go to the Trainer as they are: `python -m paretune_trainer --help` lists them.
+
+    Example: paretune trainer --server 10.0.0.5:50051 --slots 2 --time-limit 600
+    """
+    check_address(server)
+    if unknown := [word for word in context.args if word in ("-h", "--help")]:
+        raise InvalidArgument(f"{unknown[0]}: `python -m paretune_trainer --help` lists the further options.")
+    listen = listen or f"{LOOPBACK}:{_free_port()}"
+    command = [sys.executable, "-m", "paretune_trainer", "--server", server, "--slots", str(slots)]
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [*command, "--listen", listen, *context.args])  # noqa: S606 - no shell
+
+
+def _free_port() -> int:
+    return DEFAULT_PORTS[2] if is_free(DEFAULT_PORTS[2]) else free_ports(1)[0]
