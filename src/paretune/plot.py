@@ -274,7 +274,7 @@ def stairs(
         return []
     corners = [(points[0][0], y_range[0] if second.goal is Goal.MAXIMIZE else y_range[1])]
     for x, y in points:
-        corners += [(x, corners[-1][1]), (x, y)]
+        corners += [(x, corners[-1][1]), (x, y)] if x != corners[-1][0] else [(x, y)]
     corners.append((x_range[0] if first.goal is Goal.MAXIMIZE else x_range[1], corners[-1][1]))
     return corners
 

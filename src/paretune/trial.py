@@ -12,6 +12,7 @@ Leaving ``with trial:`` settles what happened:
 
 import logging
 import traceback
+import weakref
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
@@ -72,6 +73,8 @@ class Trial:
         self._start_time = now()
         self._fence = suggestion.lease.fence if suggestion.lease else ""
         self._lease = KeptLease(client, suggestion.id, self._fence, ttl)
+        # A trial that is dropped without a report must not keep its lease for ever.
+        weakref.finalize(self, self._lease.stop).atexit = False
 
     def __repr__(self) -> str:
         return f"Trial({self.suggestion.id!r}, {self.assignments})"
@@ -208,7 +211,9 @@ class Trial:
     def __enter__(self) -> Self:
         if self.ended:
             raise FailedPrecondition(
-                f"{self.suggestion.id} was reported or released before.", reason="SUGGESTION_FINISHED"
+                f"{self.suggestion.id} was reported before, or released because its loop was left: keep what "
+                "trials() gives in a variable while you train.",
+                reason="SUGGESTION_FINISHED",
             )
         self.entered = True
         return self
@@ -261,7 +266,7 @@ def crash_report(error: BaseException | str) -> tuple[Outcome, dict[str, str]]:
     elif isinstance(error, TimeoutError):
         failure = FailureReason.TIMEOUT
     text = "".join(traceback.format_exception_only(error)).strip()
-    trace = "".join(traceback.format_exception(error))
+    trace = "".join(traceback.format_tb(error.__traceback__))
     return Outcome(OutcomeKind.CRASHED, _clean(text[:2000]), failure), {"traceback": _clean(trace[-4000:])}
 
 

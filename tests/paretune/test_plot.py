@@ -1,0 +1,106 @@
+"""Pictures: what is drawn, and that files are pictures."""
+
+import sys
+
+import pytest
+
+import paretune as pt
+from paretune import plot
+from paretune.errors import InvalidArgument
+
+GOOD = {"x": 0.5, "n": 2, "kind": "plain"}
+POINTS = ((0.9, 9.0), (0.5, 2.0), (0.4, 8.0), (0.7, 4.0))
+
+
+@pytest.fixture
+def observed(experiment):
+    for accuracy, cost in POINTS:
+        experiment.observe(GOOD, {"accuracy": accuracy, "cost": (cost, 0.5)})
+    experiment.observe(GOOD, {"accuracy": 0.95, "cost": 1.0}, infeasible="too big")
+    experiment.observe(GOOD, crashed="disk full")
+    return experiment
+
+
+def legend(figure) -> list[str]:
+    return [text.get_text() for one in figure.legends for text in one.get_texts()]
+
+
+def is_png(path) -> bool:
+    return path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5000
+
+
+def test_front_of_two_metrics(observed, tmp_path):
+    figure = observed.plot.pareto(save=tmp_path / "front.png")
+    assert is_png(tmp_path / "front.png")
+    (axes,) = figure.axes
+    assert axes.get_xlabel() == "accuracy, higher is better"
+    assert axes.get_ylabel() == "cost [ms], lower is better"
+    dominated, infeasible, front = legend(figure)
+    assert dominated == "dominated (1)"
+    assert infeasible == "infeasible (1)"
+    assert front.startswith("front (3, hypervolume ")
+    stairs = max((line.get_xydata().tolist() for line in axes.lines), key=len)
+    assert all([accuracy, cost] in stairs for accuracy, cost in POINTS if accuracy != 0.4)
+    assert any("threshold 20" in text.get_text() for text in axes.texts)
+
+
+def test_two_experiments_in_one_picture(client, observed, fields, tmp_path):
+    other = client.create_experiment(**fields(name="random"))
+    other.observe(GOOD, {"accuracy": 0.6, "cost": 5.0})
+    figure = observed.plot.pareto(compare=other, save=tmp_path / "both.png")
+    assert is_png(tmp_path / "both.png")
+    assert any(text.startswith("random: front (1") for text in legend(figure))
+    curves = observed.plot.history(compare={"at random": other}).axes[0].get_lines()
+    assert [len(curve.get_xdata()) for curve in curves] == [6, 1]
+    assert curves[1].get_label().startswith("at random")
+
+
+def test_experiments_with_other_metrics_do_not_compare(client, observed, fields):
+    other = client.create_experiment(**fields(metrics=[pt.Maximize("speed")]))
+    with pytest.raises(InvalidArgument, match="accuracy"):
+        observed.plot.pareto(compare=other)
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b"], ["a", "b", "c"], ["a", "b", "c", "d"]])
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_any_number_of_metrics_and_observations(client, fields, names, count, tmp_path):
+    experiment = client.create_experiment(**fields(metrics=[pt.Minimize(name) for name in names]))
+    for step in range(count):
+        experiment.observe(GOOD, {name: (step + 1.0) ** power for power, name in enumerate(names, -1)})
+    figure = experiment.plot.pareto(save=tmp_path / "front.png")
+    experiment.plot.history(save=tmp_path / "history.png")
+    assert is_png(tmp_path / "front.png")
+    assert is_png(tmp_path / "history.png")
+    pairs = max(1, len(names) * (len(names) - 1) // 2)
+    assert len([axes for axes in figure.axes if axes.get_visible()]) == pairs
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "corners"),
+    [
+        (pt.Maximize("a"), pt.Minimize("b"), [(2, 9), (2, 3), (1, 3), (1, 1), (0, 1)]),
+        (pt.Minimize("a"), pt.Maximize("b"), [(1, 0), (1, 1), (2, 1), (2, 3), (9, 3)]),
+    ],
+)
+def test_stairs_bound_what_the_front_dominates(first, second, corners):
+    points = [
+        pt.ParetoPoint(pt.Observation({}, (pt.MetricValue("a", a), pt.MetricValue("b", b))))
+        for a, b in ((1.0, 1.0), (2.0, 3.0))
+    ]
+    front = pt.ParetoFront(tuple(points), 0.0, {})
+    found = plot.stairs(first, second, front, (0.0, 9.0), (0.0, 9.0))
+    assert found == corners
+
+
+def test_wide_ranges_are_drawn_logarithmically(client, fields):
+    experiment = client.create_experiment(**fields(metrics=[pt.Maximize("a"), pt.Minimize("b")]))
+    for power in range(4):
+        experiment.observe(GOOD, {"a": 0.1 * power, "b": 10.0**power})
+    (axes,) = experiment.plot.pareto().axes
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
+
+
+def test_pyplot_is_left_alone(observed):
+    before = "matplotlib.pyplot" in sys.modules
+    observed.plot.pareto()
+    assert ("matplotlib.pyplot" in sys.modules) == before
