@@ -4,6 +4,7 @@ with paretune.local("tune.db") as client:
     experiment = client.create_experiment(...)
 """
 
+import json
 import os
 import random
 import socket
@@ -14,11 +15,14 @@ from pathlib import Path
 from paretune.client import Client
 from paretune.errors import Unavailable
 from paretune.rpc.channel import DEFAULT_TIMEOUT
-from paretune.supervisor import Service, Supervisor, log
+from paretune.rpc.health import is_serving
+from paretune.supervisor import Service, Supervisor, listens, log
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORTS = (50051, 50052, 50053)
 """Optimizer, Store, Trainer."""
+
+_WORD = "services.json"
 
 GRACE_SECONDS = 20.0
 """More than a Trainer takes to hand back what it runs."""
@@ -58,6 +62,25 @@ class Suite:
     def trainer_address(self) -> str:
         """Where the Trainer answers questions about itself."""
         return f"{self._reachable}:{self.ports[2]}"
+
+    def announce(self) -> None:
+        """Leave word beside the database of where its services are."""
+        word = {"server": self.server, "pid": os.getpid()}
+        (self.folder / _WORD).write_text(json.dumps(word), encoding="utf-8")
+
+    def withdraw(self) -> None:
+        """Take back the word left by `announce`."""
+        (self.folder / _WORD).unlink(missing_ok=True)
+
+    def found(self) -> str | None:
+        """Address of the services that another process runs for this database; None when it runs none."""
+        try:
+            word = json.loads((self.folder / _WORD).read_text(encoding="utf-8"))
+            server, pid = str(word["server"]), int(word["pid"])
+            os.kill(pid, 0)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return server if answers(server) else None
 
     @property
     def _reachable(self) -> str:
@@ -108,6 +131,11 @@ class Suite:
             self.trainer_address,
             own_path=True,
         )
+
+
+def answers(address: str) -> bool:
+    """Whether services answer at an address; a refused connection is known at once."""
+    return listens(address) and is_serving(address, 2.0)
 
 
 def is_free(port: int) -> bool:
@@ -167,6 +195,7 @@ class LocalClient(Client):
         except BaseException:
             self.supervisor.stop()
             raise
+        suite.announce()
         # Only now, so that it does not slow down those that the caller waits for.
         if trainer_slots:
             self.supervisor.add(suite.trainer(trainer_slots))
@@ -175,6 +204,7 @@ class LocalClient(Client):
     def close(self) -> None:
         """Close the connection and end the services."""
         super().close()
+        self.suite.withdraw()
         self.supervisor.stop()
 
 

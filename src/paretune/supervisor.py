@@ -125,7 +125,7 @@ class _Child:
 
     def ready(self) -> bool:
         if not self.served:
-            self.served = _listens(self.service.address) and is_serving(self.service.address, 2.0)
+            self.served = listens(self.service.address) and is_serving(self.service.address, 2.0)
         return self.served
 
     def last_words(self) -> str:
@@ -300,7 +300,7 @@ def _open_log(path: Path) -> IO[bytes]:
     return output
 
 
-def _listens(address: str) -> bool:
+def listens(address: str) -> bool:
     """Whether anything accepts connections at `host:port`; a refusal is known at once."""
     host, _, port = address.rpartition(":")
     try:

@@ -7,6 +7,7 @@ as a wrong option, a bad file or an unknown experiment; 130 interrupted by Ctrl-
 import os
 import signal
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -71,23 +72,23 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command line of this process and exit."""
+    arguments = sys.argv[1:]
+    sys.exit(guarded(lambda: app(arguments, prog_name="paretune", standalone_mode=False)))
+
+
+def guarded(command: Callable[[], object]) -> int:
+    """Run a command of this process; its exit code. An error is one line on standard error."""
+    debug = "--debug" in sys.argv
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _terminate)
-    sys.exit(_run(sys.argv[1:]))
-
-
-def _run(arguments: list[str]) -> int:
-    debug = "--debug" in arguments
     try:
-        code = app(arguments, prog_name="paretune", standalone_mode=False)
+        code = command()
         sys.stdout.flush()
     except ParetuneError as error:
         return _fail(str(error), 2 if isinstance(error, MISTAKES) else 1, debug)
     except Terminated as signaled:
         return 128 + int(signaled.args[0])
-    except KeyboardInterrupt:
-        return 130
-    except typer.Abort:
+    except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:
         # The reader of a pipe has seen enough; nothing more may be written at exit either.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 PIPE_WIDTH = 200
@@ -34,6 +35,19 @@ def err() -> Console:
 def remark(text: str) -> None:
     """Say something beside the results, on standard error."""
     err().print(Text(clean(text)), soft_wrap=True)
+
+
+def print_table(table: Table) -> None:
+    """A table on standard output; in files and pipes without the spaces that fill its lines."""
+    console = out()
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as capture:
+        console.print(table)
+    lines = (line.rstrip() for line in capture.get().splitlines())
+    sys.stdout.write("\n".join(line for line in lines if line) + "\n")
+    sys.stdout.flush()
 
 
 def print_json(document: Any) -> None:

@@ -10,7 +10,16 @@ import typer
 
 from paretune import frame
 from paretune.cli import tables
-from paretune.cli.console import clean, out, print_json, print_json_line, print_lines, relative, remark
+from paretune.cli.console import (
+    clean,
+    out,
+    print_json,
+    print_json_line,
+    print_lines,
+    print_table,
+    relative,
+    remark,
+)
 from paretune.cli.documents import document
 from paretune.cli.progress import Course, observation_line, values_text
 from paretune.cli.target import Database, Json, Name, Server, find, opened
@@ -36,7 +45,7 @@ def experiments(
     if as_json:
         print_json(document(found))
     elif found:
-        out().print(tables.experiments_table(found))
+        print_table(tables.experiments_table(found))
     else:
         remark("No experiments yet. Create one with `paretune run FILE.yaml`.")
 
@@ -61,13 +70,11 @@ def show(
     elif as_yaml:
         print_lines(dump_experiment(experiment).splitlines())
     else:
-        console = out()
-        for part in (
-            tables.experiment_facts(experiment),
-            tables.parameters_table(experiment),
-            tables.metrics_table(experiment),
-        ):
-            console.print(part)
+        print_table(tables.experiment_facts(experiment))
+        print_lines([""])
+        print_table(tables.parameters_table(experiment))
+        print_lines([""])
+        print_table(tables.metrics_table(experiment))
 
 
 def front(
@@ -100,10 +107,9 @@ def front(
     if as_json:
         print_json(document(found))
         return
-    console = out()
     if found:
-        console.print(tables.front_table(experiment, found))
-    console.print(tables.front_caption(experiment, found), soft_wrap=True)
+        print_table(tables.front_table(experiment, found))
+    out().print(tables.front_caption(experiment, found), soft_wrap=True)
     if picture:
         remark(f"Wrote {relative(picture)}.")
 
@@ -160,7 +166,7 @@ def _change_text(course: Course, change: Experiment | Suggestion | Observation |
         values = values_text(course.experiment.metrics, change.values)
         return f"checkpoint of {change.suggestion_id}: step {change.step}  {values}"
     held = f" by {change.lease.worker} (attempt {change.attempt})" if change.lease else ""
-    configuration = tables.assignments_text(change.assignments)
+    configuration = tables.assignments_text(tables.in_order(course.experiment, change.assignments))
     return f"trial {change.ordinal} {change.state.name.lower()}{held}: {configuration}"
 
 

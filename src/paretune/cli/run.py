@@ -8,7 +8,7 @@ import typer
 
 from paretune.calls import policy_of
 from paretune.cli import tables
-from paretune.cli.console import file_stem, out, print_json, relative, remark
+from paretune.cli.console import file_stem, out, print_json, print_table, relative, remark
 from paretune.cli.documents import document
 from paretune.cli.target import Database, Json, Server, opened
 from paretune.cli.training import create_or_resume, train
@@ -38,7 +38,7 @@ def run(
 ) -> None:
     """Create or resume an experiment, train, show the front.
 
-    An experiment of the name in FILE.yaml in the same database is resumed. Stop with Ctrl-C at any time: the same
+    An experiment of the same name in the same database is resumed. Stop with Ctrl-C at any time: the same
     command goes on where it stopped.
 
     Uses the services that `--server` names or that answer at 127.0.0.1:50051; otherwise starts services of
@@ -110,6 +110,6 @@ def report(handle: ExperimentHandle, folder: Path, as_json: bool = False) -> Non
         print_json({"experiment": document(handle.refresh()), "front": document(front), "files": files})
         return
     console = out()
-    console.print(tables.front_table(handle.experiment, front))
+    print_table(tables.front_table(handle.experiment, front))
     console.print(tables.front_caption(handle.experiment, front), soft_wrap=True)
     console.print(f"Wrote {relative(picture)} and {relative(csv)}.", soft_wrap=True)

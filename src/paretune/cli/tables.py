@@ -125,14 +125,14 @@ def front_table(experiment: Experiment, front: ParetoFront) -> Table:
         head = f"{metric.name} ({metric.unit})" if metric.unit else metric.name
         table.add_column(clean(head), justify="right", no_wrap=True)
     table.add_column("P(eff.)", justify="right", no_wrap=True)
-    table.add_column("configuration", ratio=1)
+    table.add_column("configuration", overflow="fold")
     for point in front:
         measured = {value.metric: value for value in point.observation.values}
         table.add_row(
             str(point.observation.ordinal),
             *(measured_text(measured.get(metric.name)) for metric in shown),
             f"{point.probability_efficient:.2f}",
-            Text(clean(assignments_text(point.assignments))),
+            Text(clean(assignments_text(in_order(experiment, point.assignments)))),
         )
     return table
 
@@ -147,6 +147,11 @@ def measured_text(value: MetricValue | None) -> str:
     if not 0 <= digits <= 6:
         return f"{number(value.value)} ± {value.stddev:.1g}"
     return f"{value.value:.{digits}f} ± {value.stddev:.{digits}f}"
+
+
+def in_order(experiment: Experiment, assignments: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The configuration in the order in which the parameters were declared."""
+    return {p.name: assignments[p.name] for p in experiment.space if p.name in assignments}
 
 
 def assignments_text(assignments: Mapping[str, Scalar]) -> str:

@@ -1,12 +1,11 @@
 """Which services a command talks to, and which experiment it means.
 
-One rule for every command, in this order: `--server` (or PARETUNE_SERVER); `--db`, for which the command
-starts services of its own; the default address, when services answer there; a database `paretune.db` in the
-working folder.
+One rule for every command, in this order: `--server` (or PARETUNE_SERVER); `--db`; the default address, when
+services answer there; a database `paretune.db` in the working folder. For a database, the services that
+already run for it are used, and else started for this one command.
 """
 
 import difflib
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +17,7 @@ from paretune.cli.console import relative, remark
 from paretune.client import DEFAULT_ADDRESS, Client, connect
 from paretune.errors import InvalidArgument, NotFound, Unavailable
 from paretune.experiment import Experiment, ExperimentState
-from paretune.local import DEFAULT_PORTS, LocalClient, Suite, free_ports, is_free
-from paretune.rpc.health import is_serving
+from paretune.local import LocalClient, Suite, answers, free_ports
 
 DEFAULT_DATABASE = Path("paretune.db")
 CONNECT_SECONDS = 5.0
@@ -38,7 +36,7 @@ Database = Annotated[
     typer.Option(
         "--db",
         metavar="FILE",
-        help="Start services for this database, for this command only.",
+        help="A database instead; its services are started if need be.",
         show_default=False,
     ),
 ]
@@ -46,22 +44,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[
     str, typer.Argument(metavar="EXPERIMENT", help="Id or name of an experiment (the newest of that name).")
 ]
-
-
-def answers(address: str) -> bool:
-    """Whether services answer at an address; a refused connection is known at once."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=0.5).close()
-    except OSError:
-        return False
-    return is_serving(address, 2.0)
-
-
-def local_suite(database: Path) -> Suite:
-    """Services for a database: at the default ports, where other terminals look, when these are free."""
-    free = all(is_free(port) for port in DEFAULT_PORTS)
-    return Suite(database, DEFAULT_PORTS if free else free_ports())
 
 
 @contextmanager
@@ -81,13 +63,16 @@ def opened(server: str | None, database: Path | None, *, create: bool = False) -
         raise InvalidArgument("Give --server (PARETUNE_SERVER) or --db, not both.")
     if server is None and database is None and answers(DEFAULT_ADDRESS):
         server = DEFAULT_ADDRESS
+    if server is None:
+        server = Suite(database or DEFAULT_DATABASE).found()
+    elif server != DEFAULT_ADDRESS:
+        check_address(server)
+    if server is None:
+        client: Client = _local(database, create)
+    else:
+        client = connect(server, wait=CONNECT_SECONDS)
         if create:
             remark(f"Using the services at {server}.")
-    if server:
-        check_address(server)
-        client = connect(server, wait=CONNECT_SECONDS)
-    else:
-        client = _local(database, create)
     with client:
         yield client
 
@@ -100,7 +85,7 @@ def _local(database: Path | None, create: bool) -> LocalClient:
             f"Nothing answers at {DEFAULT_ADDRESS} and there is no {DEFAULT_DATABASE} here: start the "
             "services with `paretune up`, or name them with --server HOST:PORT or --db FILE."
         )
-    suite = local_suite(database or DEFAULT_DATABASE)
+    suite = Suite(database or DEFAULT_DATABASE, free_ports())
     client = LocalClient(suite, notify=remark)
     if create:
         remark(f"Started services at {suite.server} for {relative(suite.database)}.")

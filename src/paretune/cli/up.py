@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from paretune.cli.console import out, relative, remark
-from paretune.cli.target import DEFAULT_DATABASE, answers, check_address
+from paretune.cli.target import DEFAULT_DATABASE, check_address
 from paretune.client import DEFAULT_ADDRESS
 from paretune.errors import InvalidArgument, Unavailable
-from paretune.local import DEFAULT_PORTS, GRACE_SECONDS, LOOPBACK, Suite, free_ports, is_free
+from paretune.local import DEFAULT_PORTS, GRACE_SECONDS, LOOPBACK, Suite, answers, free_ports, is_free
 from paretune.supervisor import Supervisor
 
 
@@ -45,7 +45,8 @@ def up(
 ) -> None:
     """Keep all services running on this machine.
 
-    Until Ctrl-C. A service that dies is started again. What was recorded is in the database, and the next `up` goes on.
+    Until Ctrl-C. A service that dies is started again. What was recorded is in the database, and the next
+    `up` goes on with it.
 
     Example: paretune up --db tune.db --slots 2
     """
@@ -54,6 +55,7 @@ def up(
     services = suite.services() + ([suite.trainer(slots)] if slots else [])
     with Supervisor(services, suite.folder, notify=remark, grace=GRACE_SECONDS) as supervisor:
         supervisor.wait_until_ready()
+        suite.announce()
         _welcome(suite, slots)
         try:
             supervisor.wait()
@@ -61,6 +63,8 @@ def up(
             remark("Stopping ...")
             supervisor.stop()
             return
+        finally:
+            suite.withdraw()
         supervisor.check()
 
 
@@ -111,7 +115,8 @@ def trainer(
 ) -> None:
     """Join running services as a trainer node.
 
-    This process becomes the Trainer, until Ctrl-C. Further options go to the Trainer as they are: `python -m paretune_trainer --help` lists them.
+    This process becomes the Trainer, until Ctrl-C. Further options go to the Trainer as they are:
+    `python -m paretune_trainer --help` lists them.
 
     Example: paretune trainer --server 10.0.0.5:50051 --slots 2 --time-limit 600
     """

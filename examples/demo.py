@@ -1,0 +1,95 @@
+"""The demo: a real network, tuned for accuracy against inference time, model-based beside random search.
+
+    python examples/demo.py            # starts, or resumes where it stopped, or shows what was finished
+    python examples/demo.py --fresh    # starts afresh
+
+Starts the three services on loopback, trains 40 configurations by each search, two at a time, prints both
+hypervolumes and the front, writes demo/front.png and demo/results.csv, and stops what it started.
+
+Both searches run side by side, and the Trainer takes trials of each in turn: what disturbs measurements of
+time on this machine disturbs both alike, which one search after the other would not promise.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import paretune as pt
+from paretune import frame
+from paretune.cli.app import guarded
+from paretune.cli.console import number, out, print_table, relative, remark
+from paretune.cli.tables import front_table
+from paretune.cli.training import create_or_resume, train
+from paretune.experiment_file import load_experiment
+from paretune.local import LocalClient, Suite, free_ports
+
+FILE = Path(__file__).with_name("digits.yaml")
+MODEL_BASED, RANDOM = "model-based", "random search"
+
+
+def main() -> None:
+    """Run the demo, or as much of it as is left to do."""
+    parser = argparse.ArgumentParser(description="Tune a network for accuracy against inference time.")
+    parser.add_argument("--fresh", action="store_true", help="start afresh instead of resuming")
+    parser.add_argument("--budget", type=int, default=40, help="trials of each search (default: 40)")
+    parser.add_argument("--folder", type=Path, default=Path("demo"), help="where results go (default: demo)")
+    chosen = parser.parse_args()
+    begun = time.monotonic()
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    digits = replace(load_experiment(FILE), observation_budget=chosen.budget)
+    searches = {
+        MODEL_BASED: digits,
+        RANDOM: replace(digits, name=f"{digits.name}-random", policy=pt.Policy.RANDOM),
+    }
+    with LocalClient(Suite(chosen.folder / "demo.db", free_ports()), notify=remark) as client:
+        remark(
+            f"To watch from another terminal: paretune watch digits --db {relative(client.suite.database)}"
+        )
+        handles = {
+            label: create_or_resume(client, search, chosen.fresh) for label, search in searches.items()
+        }
+        try:
+            train(client, *handles.values())
+        except KeyboardInterrupt:
+            remark("Stopped. Run the demo again to go on where it stopped.")
+            raise
+        remark(f"Trained in {time.monotonic() - begun:.0f} s.")
+        report(handles, chosen.folder)
+
+
+def report(handles: Mapping[str, pt.ExperimentHandle], folder: Path) -> None:
+    """Print and write what came out."""
+    model_based, random = handles[MODEL_BASED], handles[RANDOM]
+    point = shared_reference_point([model_based, random])
+    fronts = {label: handle.pareto_front(reference_point=point) for label, handle in handles.items()}
+    picture, table = folder / "front.png", folder / "results.csv"
+    model_based.plot.pareto(compare={RANDOM: random}, save=picture)
+    rows = [{"search": label, **row} for label, handle in handles.items() for row in handle.to_rows()]
+    frame.write_csv(table, ["search", *frame.header(model_based.experiment)], rows)
+
+    print_table(front_table(model_based.experiment, fronts[MODEL_BASED]))
+    where = ", ".join(f"{name} {number(value)}" for name, value in point.items())
+    lines = [f"Hypervolume from ({where}), larger is better:"]
+    lines += [
+        f"  {label:14}{number(front.hypervolume):>8}   {len(front)} of {front.observation_count} efficient"
+        for label, front in fronts.items()
+    ]
+    lines.append(f"Wrote {relative(picture)} and {relative(table)}.")
+    out().print("\n".join(lines), soft_wrap=True)
+
+
+def shared_reference_point(handles: Sequence[pt.ExperimentHandle]) -> dict[str, float]:
+    """The worse of the searches' own reference points, metric by metric."""
+    points = [handle.pareto_front().reference_point for handle in handles]
+    worst = {pt.Goal.MAXIMIZE: min, pt.Goal.MINIMIZE: max}
+    return {
+        metric.name: worst[metric.goal](point[metric.name] for point in points)
+        for metric in handles[0].experiment.optimized_metrics
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(main))
