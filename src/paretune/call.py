@@ -1,5 +1,6 @@
 """A call as a value: what is sent, how the reply reads, and when to try again."""
 
+import logging
 import os
 import random
 import socket
@@ -11,6 +12,11 @@ from typing import Any, Generic, TypeVar
 from paretune.errors import DeadlineExceeded, ParetuneError, ResourceExhausted, Unavailable
 
 T = TypeVar("T")
+
+log = logging.getLogger("paretune")
+
+QUIET = 2.0
+"""Seconds of trying again before the log says so."""
 
 WATCH_PAUSE = 0.1
 """Seconds before a stream that broke off is resumed."""
@@ -62,6 +68,7 @@ class Retries:
     def __init__(self, limit: float, jitter: random.Random | None = None) -> None:
         self._limit = limit
         self._delay = 0.1
+        self._told = False
         # Jitter only spreads clients over time; it never reaches a result.
         self._jitter = jitter or random.Random()  # noqa: S311
 
@@ -78,6 +85,9 @@ class Retries:
             wait += error.retry_after
         if elapsed + wait >= self._limit:
             raise error from None
+        if not self._told and elapsed >= QUIET:
+            self._told = True
+            log.warning("%s Trying for up to %.0f s.", error, self._limit)
         self._delay = min(self._delay * 2, 2.0)
         return wait
 

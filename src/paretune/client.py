@@ -56,6 +56,7 @@ class Client:
     def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         self.address = address
         self.timeout = timeout
+        self._closed = False
         self._channel = open_channel(address, retries=False)  # `run` retries, and for longer
 
     def __enter__(self) -> Self:
@@ -71,6 +72,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; calls under way end with an error."""
+        self._closed = True
         self._channel.close()
 
     def run(self, call: Call[T], *, patience: float | None = None) -> T:
@@ -79,6 +81,8 @@ class Client:
         Raises:
             ParetuneError: what the service said, or `Unavailable` or `DeadlineExceeded`.
         """
+        if self._closed:
+            raise Unavailable("This client is closed; open a new one.", reason="CLIENT_CLOSED")
         limit = self.timeout if patience is None else patience
         retries, begin = Retries(limit), time.monotonic()
         invoke = self._channel.unary_unary(

@@ -238,6 +238,13 @@ def test_a_silent_address_ends_at_the_deadline():
         assert time.monotonic() - begin < 10 * 0.5
 
 
+def test_a_closed_client_says_so(services):
+    with pt.Client(services.address) as client:
+        pass
+    with pytest.raises(Unavailable, match="closed"):
+        client.get_experiment("e")
+
+
 def test_connect_waits_for_a_service(services):
     with pt.connect(services.address) as client:
         assert repr(client) == f"Client('{services.address}')"

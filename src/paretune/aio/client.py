@@ -40,6 +40,7 @@ class AsyncClient:
     def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT) -> None:
         self.address = address
         self.timeout = timeout
+        self._closed = False
         self._channel = open_async_channel(address, retries=False)
         self._blocking: Client | None = None
 
@@ -56,6 +57,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connection; calls under way end with an error."""
+        self._closed = True
         await self._channel.close()
         if self._blocking is not None:
             self._blocking.close()
@@ -69,6 +71,8 @@ class AsyncClient:
 
     async def run(self, call: Call[T], *, patience: float | None = None) -> T:
         """Run a call as `Client.run` does."""
+        if self._closed:
+            raise Unavailable("This client is closed; open a new one.", reason="CLIENT_CLOSED")
         limit = self.timeout if patience is None else patience
         retries, begin = Retries(limit), time.monotonic()
         invoke = self._channel.unary_unary(

@@ -100,6 +100,8 @@ def error_of(failure: grpc.RpcError) -> errors.ParetuneError:
             violations += [errors.Violation(v.field, v.description) for v in detail.field_violations]
         elif isinstance(detail, error_details_pb2.RetryInfo):
             retry_after = detail.retry_delay.ToNanoseconds() / 1e9
+    if kind is errors.ResourceExhausted and "larger than max" in text:  # gRPC itself: it will never fit
+        kind, text = errors.InvalidArgument, f"The message is too large, send less at once ({text})."
     if kind is errors.InvalidArgument:
         return errors.InvalidArgument(text, violations, reason=reason, metadata=metadata)
     if kind is errors.ResourceExhausted:

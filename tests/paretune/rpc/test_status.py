@@ -75,6 +75,12 @@ def test_overload_keeps_when_to_come_back():
     assert found.retry_after == 2.5
 
 
+def test_a_message_that_is_too_large_is_the_callers_fault():
+    found = over_the_wire(None, raw=b"x" * (5 * 1024 * 1024))
+    assert isinstance(found, errors.InvalidArgument)
+    assert "send less at once" in str(found)
+
+
 def test_a_bug_shows_nothing_of_itself(caplog):
     found = over_the_wire(ZeroDivisionError("secret path /home/me"))
     assert type(found) is errors.InternalError

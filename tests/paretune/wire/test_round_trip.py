@@ -28,7 +28,7 @@ texts = st.text(st.characters(codec="utf-8"), max_size=20)
 notes = st.dictionaries(names, texts, max_size=3)
 reals = st.floats(allow_nan=False, allow_infinity=False)
 positive = st.floats(1e-3, 1e6)
-counts = st.integers(0, 2**31)
+counts = st.integers(0, 2**31 - 1)
 probabilities = st.floats(0, 1)
 times = st.none() | st.datetimes(EARLY, LATE, timezones=st.just(UTC))
 scalars = reals | st.integers(-(2**53), 2**53) | names
