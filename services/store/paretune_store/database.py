@@ -153,7 +153,7 @@ def _inspect(path: Path) -> None:
             )
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
-            raise Corrupt(_damaged(path, verdict))
+            raise Corrupt(_damaged(path, verdict.splitlines()[-1]))
     finally:
         db.close()
 
