@@ -34,7 +34,17 @@ def err() -> Console:
 
 def remark(text: str) -> None:
     """Say something beside the results, on standard error."""
-    err().print(Text(clean(text)), soft_wrap=True)
+    _print_text(err(), text)
+
+
+def say(text: str) -> None:
+    """Say a result in words, on standard output."""
+    _print_text(out(), text)
+
+
+def _print_text(console: Console, text: str) -> None:
+    # Lines are broken for people between words, and for programs not at all.
+    console.print(Text(clean(text)), soft_wrap=not console.is_terminal)
 
 
 def print_table(table: Table) -> None:

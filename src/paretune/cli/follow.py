@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from paretune import calls
-from paretune.cli.console import err
-from paretune.cli.progress import Course, Display
+from paretune.cli.console import err, remark
+from paretune.cli.progress import Course, Display, end_line
 from paretune.client import Client
 from paretune.errors import FailedPrecondition, ParetuneError
 from paretune.experiment import Experiment, ExperimentState
@@ -61,6 +61,8 @@ def follow(
                     display.tell(text)
             for course in courses:
                 _check_active(course)
+    for course in courses:
+        remark(end_line(course, clock()))
     return courses
 
 

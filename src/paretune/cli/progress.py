@@ -131,6 +131,14 @@ def values_text(metrics: Sequence[Metric], values: Sequence[MetricValue]) -> str
     )
 
 
+def end_line(course: Course, now: float) -> str:
+    """How it ended, in a line."""
+    of = f" of {course.budget}" if course.budget else ""
+    failed = f", {course.failed} of them failed" if course.failed else ""
+    took = clock_text(now - course.begun_at)
+    return f"{clean(course.experiment.name)}: {course.observed}{of} observations{failed}, in {took}."
+
+
 def observation_line(course: Course, observation: Observation) -> str:
     """One observation in a plain line."""
     of = f"/{course.budget}" if course.budget else ""
@@ -219,7 +227,7 @@ class Display:
 
     def tell(self, text: str) -> None:
         """A remark above the bars, or a plain line."""
-        self._console.print(Text(clean(text)), soft_wrap=True)
+        self._console.print(Text(clean(text)), soft_wrap=self._live is None)
 
     def observed(self, course: Course, observation: Observation) -> None:
         """An observation was recorded: a plain line, on a terminal only when the trial failed."""

@@ -19,6 +19,7 @@ from paretune.cli.console import (
     print_table,
     relative,
     remark,
+    say,
 )
 from paretune.cli.documents import document
 from paretune.cli.progress import Course, observation_line, values_text
@@ -107,9 +108,9 @@ def front(
     if as_json:
         print_json(document(found))
         return
-    if found:
-        print_table(tables.front_table(experiment, found))
-    out().print(tables.front_caption(experiment, found), soft_wrap=True)
+    for table in tables.front_tables(experiment, found, out().width):
+        print_table(table)
+    say(tables.front_caption(experiment, found))
     if picture:
         remark(f"Wrote {relative(picture)}.")
 

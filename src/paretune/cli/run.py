@@ -8,7 +8,7 @@ import typer
 
 from paretune.calls import policy_of
 from paretune.cli import tables
-from paretune.cli.console import file_stem, out, print_json, print_table, relative, remark
+from paretune.cli.console import file_stem, out, print_json, print_table, relative, remark, say
 from paretune.cli.documents import document
 from paretune.cli.target import Database, Json, Server, opened
 from paretune.cli.training import create_or_resume, train
@@ -109,7 +109,7 @@ def report(handle: ExperimentHandle, folder: Path, as_json: bool = False) -> Non
         files = {"picture": str(picture), "csv": str(csv)}
         print_json({"experiment": document(handle.refresh()), "front": document(front), "files": files})
         return
-    console = out()
-    print_table(tables.front_table(handle.experiment, front))
-    console.print(tables.front_caption(handle.experiment, front), soft_wrap=True)
-    console.print(f"Wrote {relative(picture)} and {relative(csv)}.", soft_wrap=True)
+    for table in tables.front_tables(handle.experiment, front, out().width):
+        print_table(table)
+    say(tables.front_caption(handle.experiment, front))
+    say(f"Wrote {relative(picture)} and {relative(csv)}.")

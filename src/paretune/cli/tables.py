@@ -4,13 +4,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from rich import box
+from rich.console import Console, JustifyMethod
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from paretune.cli.console import clean, number
 from paretune.experiment import Experiment, Metric, RelativeThreshold, Strategy
 from paretune.observation import MetricValue, ParetoFront
-from paretune.parameters import Parameter, Scalar
+from paretune.parameters import Categorical, Parameter, Scalar
 
 
 def _table(*columns: str, title: str = "") -> Table:
@@ -117,22 +119,45 @@ def threshold_text(metric: Metric) -> str:
     return f"{number(metric.threshold)} {metric.unit}".rstrip()
 
 
-def front_table(experiment: Experiment, front: ParetoFront) -> Table:
-    """The efficient configurations, best in the first metric first."""
-    shown = [metric for metric in experiment.metrics if metric.strategy is not Strategy.STORE]
+def front_tables(experiment: Experiment, front: ParetoFront, width: int) -> list[Table]:
+    """The efficient configurations, best in the first metric first; in two tables where one is too wide.
+
+    Args:
+        experiment: says what the columns are.
+        front: what to show.
+        width: columns of the terminal.
+    """
+    if not front:
+        return []
+    whole = _front_table(experiment, front, list(experiment.space))
+    console = Console(width=10_000)
+    if Measurement.get(console, console.options, whole).maximum <= width:
+        return [whole]
+    configurations = _table("#", "configuration")
+    for point in front:
+        text = assignments_text(in_order(experiment, point.assignments))
+        configurations.add_row(str(point.observation.ordinal), Text(clean(text)))
+    return [_front_table(experiment, front, []), configurations]
+
+
+def _front_table(experiment: Experiment, front: ParetoFront, parameters: Iterable[Parameter]) -> Table:
+    """One row for each point, with a column for each metric and for each of the parameters."""
+    metrics = [metric for metric in experiment.metrics if metric.strategy is not Strategy.STORE]
+    heads = [f"{metric.name} ({metric.unit})" if metric.unit else metric.name for metric in metrics]
     table = _table("#")
-    for metric in shown:
-        head = f"{metric.name} ({metric.unit})" if metric.unit else metric.name
+    for head in (*heads, "P(eff.)"):
         table.add_column(clean(head), justify="right", no_wrap=True)
-    table.add_column("P(eff.)", justify="right", no_wrap=True)
-    table.add_column("configuration", overflow="fold")
+    parameters = list(parameters)
+    for parameter in parameters:
+        side: JustifyMethod = "left" if isinstance(parameter, Categorical) else "right"
+        table.add_column(clean(parameter.name), justify=side, no_wrap=True)
     for point in front:
         measured = {value.metric: value for value in point.observation.values}
         table.add_row(
             str(point.observation.ordinal),
-            *(measured_text(measured.get(metric.name)) for metric in shown),
+            *(measured_text(measured.get(metric.name)) for metric in metrics),
             f"{point.probability_efficient:.2f}",
-            Text(clean(assignments_text(in_order(experiment, point.assignments)))),
+            *(Text(clean(scalar_text(point.assignments.get(p.name)))) for p in parameters),
         )
     return table
 
@@ -154,12 +179,14 @@ def in_order(experiment: Experiment, assignments: Mapping[str, Scalar]) -> dict[
     return {p.name: assignments[p.name] for p in experiment.space if p.name in assignments}
 
 
+def scalar_text(value: Scalar | None) -> str:
+    """A value of a parameter, short; ``-`` when it is not active."""
+    return "-" if value is None else number(value) if isinstance(value, float) else str(value)
+
+
 def assignments_text(assignments: Mapping[str, Scalar]) -> str:
     """A configuration in one line."""
-    return "  ".join(
-        f"{name}={number(value) if isinstance(value, float) else value}"
-        for name, value in assignments.items()
-    )
+    return "  ".join(f"{name}={scalar_text(value)}" for name, value in assignments.items())
 
 
 def front_caption(experiment: Experiment, front: ParetoFront) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from paretune.cli.console import out, relative, remark
+from paretune.cli.console import relative, remark, say
 from paretune.cli.target import DEFAULT_DATABASE, check_address
 from paretune.client import DEFAULT_ADDRESS
 from paretune.errors import InvalidArgument, Unavailable
@@ -91,7 +91,7 @@ def _welcome(suite: Suite, slots: int) -> None:
         f"  paretune experiments{option}",
         "Ctrl-C stops everything; nothing that was recorded is lost.",
     ]
-    out().print("\n".join(lines), soft_wrap=True)
+    say("\n".join(lines))
 
 
 def trainer(
