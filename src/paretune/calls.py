@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from paretune import wire
 from paretune.call import Call, Pages, default_worker
-from paretune.errors import InvalidArgument, Violation
+from paretune.errors import AlreadyExists, InvalidArgument, Violation
 from paretune.experiment import Experiment, ExperimentState, LeasePolicy, Metric, Policy, Workload
 from paretune.observation import (
     Checkpoint,
@@ -72,6 +72,24 @@ def policy_of(policy: Policy | str) -> Policy:
     if str(policy).lower() not in known:
         raise InvalidArgument.of("policy", unknown_name("policy", str(policy), known))
     return known[str(policy).lower()]
+
+
+def same_search(recorded: Experiment, wanted: Experiment) -> Experiment:
+    """The recorded experiment, when it searches the same parameters for the same metrics.
+
+    Raises:
+        AlreadyExists: it does not.
+    """
+    for part, one, other in (
+        ("parameters", recorded.space, wanted.space),
+        ("metrics", recorded.metrics, wanted.metrics),
+    ):
+        if one != other:
+            raise AlreadyExists(
+                f"There is an experiment {recorded.id!r} already, with other {part}: choose another id.",
+                metadata={"kind": "experiment", "id": recorded.id},
+            )
+    return recorded
 
 
 def new_experiment(

@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 from paretune import calls
 from paretune.call import WATCH_PAUSE, Call, Pages, Retries, with_advice
 from paretune.calls import Heartbeat
-from paretune.errors import ParetuneError, Unavailable
+from paretune.errors import AlreadyExists, ParetuneError, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.handle import ExperimentHandle
 from paretune.observation import (
@@ -108,16 +108,28 @@ class Client:
     # Experiments
 
     def create_experiment(
-        self, experiment: Experiment | None = None, *, request_id: str | None = None, **fields: Any
+        self,
+        experiment: Experiment | None = None,
+        *,
+        exist_ok: bool = False,
+        request_id: str | None = None,
+        **fields: Any,
     ) -> ExperimentHandle:
         """Record an experiment, given whole or as the fields of `paretune.calls.new_experiment`.
 
+        With `exist_ok` an experiment of the same `id`, parameters and metrics is resumed as it is.
+
         Raises:
             InvalidArgument: with the path of every offending field.
-            AlreadyExists: the chosen id is taken.
+            AlreadyExists: the chosen id is taken, or taken by another search.
         """
         new = experiment or calls.new_experiment(**fields)
-        return ExperimentHandle(self, self.run(calls.create_experiment(new, request_id)))
+        try:
+            return ExperimentHandle(self, self.run(calls.create_experiment(new, request_id)))
+        except AlreadyExists:
+            if not exist_ok:
+                raise
+        return ExperimentHandle(self, calls.same_search(self.get_experiment(new.id), new))
 
     def experiment(self, experiment_id: str) -> ExperimentHandle:
         """A handle on a recorded experiment.

@@ -30,6 +30,9 @@ DPI = 160
 LOG_RATIO = 50
 """An axis is logarithmic when its values are positive and span more than this factor."""
 
+ZOOM_RATIO = 1.5
+"""An axis shows only where the fronts differ when all values span more than this many times as much."""
+
 STYLE = {
     "font.size": 11,
     "axes.edgecolor": FAINT,
@@ -202,8 +205,23 @@ def _pair(
                 label=f"{name}front ({len(best)}{volume})")  # fmt: skip
     everything = [o for one in series for o in one.measured((first, second))]
     axes: tuple[tuple[Metric, Literal["x", "y"]], ...] = ((first, "x"), (second, "y"))
+    outside: set[str] = set()
     for metric, axis in axes:
-        _dress(ax, metric, axis, [_value(o, metric) for o in everything])
+        values = [_value(o, metric) for o in everything]
+        window = view(metric, values, [one.front for one in series])
+        seen = [v for v in values if window is None or window[0] <= v <= window[1]]
+        _dress(ax, metric, axis, seen)
+        if window is not None:
+            getattr(ax, f"set_{axis}lim")(window)
+            outside |= {o.id for o in everything if not window[0] <= _value(o, metric) <= window[1]}
+    if outside:
+        ax.set_title(
+            f"{len(outside)} of {len(everything)} lie outside",
+            loc="right",
+            fontsize=8.5,
+            fontweight="normal",
+            color=FAINT,
+        )
     if staircase:
         for index, one in enumerate(series):
             _stairs(ax, first, second, one.front, SERIES[index % len(SERIES)], dashed=index > 0)
@@ -255,6 +273,27 @@ def _stairs(
     ax.fill([*x, worst], [*y, corners[0][1]], color=colour, alpha=0.06, linewidth=0, zorder=0)
     ax.set_xlim(limits[0])
     ax.set_ylim(limits[1])
+
+
+def view(
+    metric: Metric, values: Sequence[float], fronts: Sequence[ParetoFront]
+) -> tuple[float, float] | None:
+    """The range of an axis in which the fronts differ; None when everything fits a range hardly larger.
+
+    It holds all front values and reference points, with some room, more of it on the worse side.
+    """
+    matter = [_value(point.observation, metric) for front in fronts for point in front]
+    matter += [front.reference_point[metric.name] for front in fronts if len(front)]
+    if not matter or max(matter) <= min(matter):
+        return None
+    low, high = min(matter), max(matter)
+    room = (0.25 * (high - low), 0.08 * (high - low))
+    low, high = (
+        (low - room[0], high + room[1]) if metric.goal is Goal.MAXIMIZE else (low - room[1], high + room[0])
+    )
+    if max(values) - min(values) < ZOOM_RATIO * (high - low):
+        return None
+    return low, high
 
 
 def stairs(

@@ -46,6 +46,18 @@ def test_create_from_a_whole_experiment_with_a_chosen_id(client, fields):
     client.delete_experiment("chosen")
 
 
+def test_exist_ok_resumes_the_same_search_and_no_other(client, fields):
+    first = client.create_experiment(**fields(id="resumed", observation_budget=5))
+    client.observe(free(first))
+    again = client.create_experiment(**fields(id="resumed", observation_budget=9), exist_ok=True)
+    assert again.id == first.id
+    assert again.experiment.observation_budget == 5, "resumed as it is"
+    assert again.experiment.progress.observations == 1
+    with pytest.raises(AlreadyExists, match="other metrics"):
+        client.create_experiment(**fields(id="resumed", metrics=[pt.Maximize("else")]), exist_ok=True)
+    client.delete_experiment("resumed")
+
+
 def test_a_repeated_request_id_gives_the_first_answer(client, fields):
     first = client.create_experiment(**fields(), request_id="create-1")
     assert client.create_experiment(**fields(), request_id="create-1").experiment == first.experiment

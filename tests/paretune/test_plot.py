@@ -7,6 +7,7 @@ import pytest
 import paretune as pt
 from paretune import plot
 from paretune.errors import InvalidArgument
+from paretune.observation import MetricValue, Observation, ParetoFront, ParetoPoint
 
 GOOD = {"x": 0.5, "n": 2, "kind": "plain"}
 POINTS = ((0.9, 9.0), (0.5, 2.0), (0.4, 8.0), (0.7, 4.0))
@@ -104,3 +105,18 @@ def test_pyplot_is_left_alone(observed):
     before = "matplotlib.pyplot" in sys.modules
     observed.plot.pareto()
     assert ("matplotlib.pyplot" in sys.modules) == before
+
+
+def test_view_shows_where_fronts_differ_and_leaves_far_points_out():
+    front = ParetoFront(
+        tuple(
+            ParetoPoint(Observation({}, (MetricValue("accuracy", a),), id=str(a))) for a in (0.9, 0.92, 0.95)
+        ),
+        1.0,
+        {"accuracy": 0.88},
+    )
+    low, high = plot.view(pt.Maximize("accuracy"), [0.1, 0.5, 0.9, 0.95], [front])
+    assert 0.8 < low < 0.88
+    assert 0.95 < high < 1.0
+    assert plot.view(pt.Maximize("accuracy"), [0.87, 0.96], [front]) is None
+    assert plot.view(pt.Maximize("accuracy"), [0.1, 0.5], []) is None

@@ -75,6 +75,7 @@ def test_readme_example_runs_and_resumes(tmp_path: Path):
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)
     assert "far" in outputs[0]
+    assert outputs[0] == outputs[1], "the second run resumes a finished experiment"
     assert outputs[0].count("\n") >= 2, "a front of two competing metrics has more than one point"
 
 

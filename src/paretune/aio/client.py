@@ -12,7 +12,7 @@ from paretune.aio.handle import AsyncExperimentHandle
 from paretune.call import WATCH_PAUSE, Call, Pages, Retries, with_advice
 from paretune.calls import Heartbeat
 from paretune.client import DEFAULT_ADDRESS, Client
-from paretune.errors import ParetuneError, Unavailable
+from paretune.errors import AlreadyExists, ParetuneError, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.observation import (
     Checkpoint,
@@ -99,11 +99,21 @@ class AsyncClient:
     # Experiments
 
     async def create_experiment(
-        self, experiment: Experiment | None = None, *, request_id: str | None = None, **fields: Any
+        self,
+        experiment: Experiment | None = None,
+        *,
+        exist_ok: bool = False,
+        request_id: str | None = None,
+        **fields: Any,
     ) -> AsyncExperimentHandle:
         """As `Client.create_experiment`."""
         new = experiment or calls.new_experiment(**fields)
-        return AsyncExperimentHandle(self, await self.run(calls.create_experiment(new, request_id)))
+        try:
+            return AsyncExperimentHandle(self, await self.run(calls.create_experiment(new, request_id)))
+        except AlreadyExists:
+            if not exist_ok:
+                raise
+        return AsyncExperimentHandle(self, calls.same_search(await self.get_experiment(new.id), new))
 
     async def experiment(self, experiment_id: str) -> AsyncExperimentHandle:
         """As `Client.experiment`."""
