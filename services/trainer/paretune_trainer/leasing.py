@@ -132,12 +132,12 @@ class LeaseKeeper:
                 self._beat()
 
     def _beat(self) -> None:
-        interval = self._ttl / BEATS_PER_TTL
-        self._next_beat = self._clock() + interval
+        begin, interval = self._clock(), self._ttl / BEATS_PER_TTL
         beat = self._call(lambda: self._client.heartbeat(self._id, self._fence, patience=interval))
         if beat:
             self._ttl = beat.ttl or self._ttl
             self._obey(beat.directive)
+        self._next_beat = begin + self._ttl / BEATS_PER_TTL
 
     def _send(self, batch: Sequence[Checkpoint], patience: float) -> None:
         directive = self._call(

@@ -49,11 +49,11 @@ def gpus() -> tuple[Device, ...]:
     query = [program, "--query-gpu=uuid,name,memory.total", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command
-            query, capture_output=True, text=True, timeout=_NVIDIA_SMI_SECONDS, check=True
+            query, capture_output=True, timeout=_NVIDIA_SMI_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return ()
-    return parse_gpus(done.stdout)
+    return parse_gpus(done.stdout.decode(errors="replace"))
 
 
 def parse_gpus(table: str) -> tuple[Device, ...]:

@@ -111,9 +111,7 @@ class Rota:
         if experiment.state is not ExperimentState.ACTIVE or experiment.workload is None:
             return False
         budget, progress = experiment.observation_budget, experiment.progress
-        if not budget or progress.queued:
-            return not budget or progress.observations < budget
-        return progress.observations + progress.leased < budget
+        return not budget or progress.observations + progress.leased < budget
 
     def _of(self, experiment: Experiment) -> _Notes:
         return self._notes.setdefault(experiment.id, _Notes())
@@ -140,7 +138,7 @@ class Rota:
             log.error("experiment %s is left alone: %s", experiment_id, why)
             notes.refused_because, notes.refusals = why, 0
         notes.refusals += 1
-        notes.rest_until = self._clock() + min(15.0 * 2.0**notes.refusals, LONGEST_REFUSAL)
+        notes.rest_until = self._clock() + min(15.0 * 2.0 ** min(notes.refusals, 10), LONGEST_REFUSAL)
 
     def ran(self, experiment: Experiment, *, crashed: bool) -> None:
         """A trial was recorded: one crash after the other slows the experiment down on this node."""
@@ -151,7 +149,7 @@ class Rota:
             excess = notes.crashes - CRASHES_IN_A_ROW
             if excess < 0:
                 return
-            pause = min(2.0**excess, LONGEST_PAUSE)
+            pause = min(2.0 ** min(excess, 10), LONGEST_PAUSE)
             notes.rest_until = self._clock() + pause
         log.warning(
             "experiment %s crashed %d times in a row; next in %g s", experiment.id, notes.crashes, pause

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -18,11 +17,12 @@ from paretune.errors import (
     ParetuneError,
 )
 from paretune.experiment import Experiment
-from paretune.observation import FailureReason, Observation, Outcome, OutcomeKind, Suggestion
+from paretune.observation import Observation, OutcomeKind, Suggestion
 from paretune.rpc.channel import new_request_id
 from paretune_trainer.job import seed_of
 from paretune_trainer.leasing import LeaseClient, LeaseKeeper
 from paretune_trainer.node import Node, Run, Task
+from paretune_trainer.recording import CALL_SECONDS, RecordClient, backoff, record
 from paretune_trainer.rota import ExperimentClient, Rota
 from paretune_trainer.runner import CannotStart, Listener
 from paretune_trainer.schema import CannotRun, check
@@ -30,12 +30,11 @@ from paretune_trainer.verdict import Verdict
 
 log = logging.getLogger("paretune.trainer")
 
-_CALL_SECONDS: Final = 10.0
-_BACKOFF_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_ANSWER_SECONDS: Final = 2.0
 _REST_SECONDS: Final = {"BUDGET_EXHAUSTED": 1.0, "SPACE_EXHAUSTED": 30.0, "EXPERIMENT_NOT_ACTIVE": 1.0}
 
 
-class WorkerClient(ExperimentClient, LeaseClient, Protocol):
+class WorkerClient(ExperimentClient, LeaseClient, RecordClient, Protocol):
     """What is needed of `paretune.client.Client`."""
 
     def suggest(
@@ -55,17 +54,6 @@ class WorkerClient(ExperimentClient, LeaseClient, Protocol):
         """Hand a suggestion back."""
         ...
 
-    def observe(
-        self,
-        observation: Observation,
-        *,
-        fence: str = "",
-        request_id: str | None = None,
-        patience: float | None = None,
-    ) -> Observation:
-        """Record a result."""
-        ...
-
 
 class Workers:
     """One thread per slot, each leasing, training and reporting one suggestion at a time.
@@ -80,6 +68,8 @@ class Workers:
         self._rota = Rota(client, node.config.experiments)
         self._stopping = threading.Event()
         self._giving_up = threading.Event()
+        self._changed = threading.Condition()
+        self._asking = self._training = 0  # slots that ask for a suggestion, and that hold one
         self._threads = [
             threading.Thread(target=self._work, name=f"slot-{number}", daemon=True)
             for number in range(1, node.config.slots + 1)
@@ -98,20 +88,29 @@ class Workers:
             hurry: further seconds for handing back.
 
         Returns:
-            Whether every slot came to rest.
+            Whether no slot holds a suggestion any more.
         """
         self._stopping.set()
         self._node.draining.set()
-        self._join(grace)
-        self._giving_up.set()
-        self._node.cancel_all()
-        return self._join(hurry)
+        with self._changed:
+            # Who only asks may have to wait long for an answer; the lease that it brings would expire.
+            self._changed.wait_for(lambda: not self._asking, _ANSWER_SECONDS)
+            self._changed.wait_for(lambda: not self._training, grace)
+            self._giving_up.set()
+            self._node.cancel_all()
+            return self._changed.wait_for(lambda: not self._training, hurry)
 
-    def _join(self, seconds: float) -> bool:
-        deadline = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(deadline - time.monotonic(), 0.0))
-        return not any(thread.is_alive() for thread in self._threads)
+    @contextmanager
+    def _counted(self, what: str) -> Iterator[None]:
+        """Let `stop` know that this slot is asking or training."""
+        with self._changed:
+            setattr(self, what, getattr(self, what) + 1)
+        try:
+            yield
+        finally:
+            with self._changed:
+                setattr(self, what, getattr(self, what) - 1)
+                self._changed.notify_all()
 
     def _work(self) -> None:
         while not self._stopping.is_set():
@@ -136,10 +135,13 @@ class Workers:
             with self._node.slot():
                 task = self._task(experiment)
                 self._node.prepare(task)
-                leased = self._lease(experiment)
-                if leased is None:
-                    return False
-                return self._train(experiment, task, *leased)
+                with ExitStack() as held:
+                    with self._counted("_asking"):
+                        leased = self._lease(experiment)
+                        if leased is None:
+                            return False
+                        held.enter_context(self._counted("_training"))
+                    return self._train(experiment, task, *leased)
         except FailedPrecondition:  # no free slot: somebody runs something by hand
             return False
         except CannotRun as error:
@@ -162,7 +164,7 @@ class Workers:
     def _lease(self, experiment: Experiment) -> tuple[Suggestion, bool] | None:
         """A suggestion, and whether its lease may be old; None when there is none to be had."""
         request_id = new_request_id()
-        for attempt, pause in enumerate(self._backoff()):
+        for attempt, pause in enumerate(backoff()):
             try:
                 found = self._client.suggest(
                     experiment.id,
@@ -170,7 +172,7 @@ class Workers:
                     worker=self._node.config.worker,
                     within_budget=True,
                     request_id=request_id,
-                    patience=_CALL_SECONDS,
+                    patience=CALL_SECONDS,
                 )
                 return (found[0], attempt > 0) if found else None
             except FailedPrecondition as error:
@@ -185,12 +187,6 @@ class Workers:
             if self._stopping.wait(pause):
                 return None
         return None
-
-    @staticmethod
-    def _backoff() -> Iterator[float]:
-        yield from _BACKOFF_SECONDS
-        while True:
-            yield _BACKOFF_SECONDS[-1]
 
     def _train(self, experiment: Experiment, task: Task, suggestion: Suggestion, old_lease: bool) -> bool:
         """Train one suggestion and see to it that this is known; whether something was recorded."""
@@ -246,14 +242,8 @@ class Workers:
         except ParetuneError as error:
             log.info("suggestion %s could not be handed back and will expire: %s", suggestion.id, error)
 
-    def _report(
-        self,
-        experiment: Experiment,
-        suggestion: Suggestion,
-        run: Run,
-        verdict: Verdict,
-    ) -> bool:
-        """Record the result, however long that takes: a finished training is never dropped for an outage."""
+    def _report(self, experiment: Experiment, suggestion: Suggestion, run: Run, verdict: Verdict) -> bool:
+        """Record the result; whether it was."""
         observation = Observation(
             assignments=suggestion.assignments,
             values=verdict.values,
@@ -265,34 +255,10 @@ class Workers:
             attempt=suggestion.attempt,
             start_time=run.start_time,
         )
-        request_id, fence = new_request_id(), suggestion.lease.fence if suggestion.lease else ""
-        refused = False
-        for pause in self._backoff():
-            try:
-                self._client.observe(observation, fence=fence, request_id=request_id, patience=_CALL_SECONDS)
-            except (FailedPrecondition, NotFound) as error:
-                log.warning("the result of %s is not wanted any more: %s", suggestion.id, error)
-                return False
-            except InvalidArgument as error:
-                log.error("the result of %s was refused: %s", suggestion.id, error)
-                if refused:
-                    return False
-                # Once more, as what can always be recorded: that it was no usable result, and why.
-                refused, request_id = True, new_request_id()
-                observation = replace(observation, values=(), metadata={}, outcome=_refused(error))
-            except ParetuneError as error:
-                log.warning("the result of %s waits to be recorded: %s", suggestion.id, error)
-                if self._giving_up.wait(pause):
-                    log.error("the result of %s is lost: the node has to stop", suggestion.id)
-                    return False
-            else:
-                break
-        outcome = observation.outcome
+        recorded = record(self._client, observation, suggestion, self._giving_up)
+        if recorded is None:
+            return False
+        outcome = recorded.outcome
         log.info("%s #%d %s %s", experiment.id, suggestion.ordinal, outcome.kind.name, outcome.reason)
         self._rota.ran(experiment, crashed=outcome.kind is OutcomeKind.CRASHED)
         return True
-
-
-def _refused(error: InvalidArgument) -> Outcome:
-    reason = f"The Store refused the result: {error}"[:1000]
-    return Outcome(OutcomeKind.CRASHED, reason, FailureReason.NO_RESULT)
