@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from paretune_trainer.workloads.adiac import Split
+from paretune_trainer.workloads.data import ADIAC, REVIEWS
+from paretune_trainer.workloads.reviews import Corpus, Reviews
 
 _NO_DATA = (
-    "Adiac is not here: set PARETUNE_DATA to a folder holding adiac/Adiac_TRAIN and adiac/Adiac_TEST, "
+    "the data sets are not here: set PARETUNE_DATA to a folder holding {}, "
     "or put them in shared/data beside the repository"
-)
+).format(", ".join(file.name for data in (ADIAC, REVIEWS) for file in data.files))
 
 
 @dataclass
@@ -59,7 +61,7 @@ def make_trial():
 def data_folder(pytestconfig) -> Path:
     named = os.environ.get("PARETUNE_DATA")
     folder = Path(named) if named else pytestconfig.rootpath.parent / "shared" / "data"
-    if not (folder / "adiac" / "Adiac_TRAIN").is_file():
+    if not all((folder / file.name).is_file() for data in (ADIAC, REVIEWS) for file in data.files):
         pytest.skip(_NO_DATA)
     return folder
 
@@ -73,6 +75,19 @@ def outlines() -> tuple[Split, Split]:
         return Split(rng.standard_normal((examples, 44)).astype(np.float32), rng.integers(0, 37, examples))
 
     return draw(60), draw(30)
+
+
+@pytest.fixture
+def sentences() -> Corpus:
+    """Made-up sentences of 12 words out of 49; word 7 occurs in the positive ones alone."""
+    rng = np.random.default_rng(0)
+
+    def draw(count: int) -> Reviews:
+        words, labels = rng.integers(8, 50, (count, 12)), rng.integers(0, 2, count)
+        words[labels == 1, 3] = 7
+        return Reviews(words, labels)
+
+    return Corpus(draw(64), draw(1000), vocabulary=50)
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

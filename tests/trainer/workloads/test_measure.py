@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from paretune_trainer.workloads.measure import (
+    Laps,
     accuracy_with_error,
     latency_clock,
     median_standard_error,
@@ -129,6 +130,46 @@ def test_accuracy_error_is_binomial_and_never_zero():
 def test_impossible_counts_are_refused(correct, total):
     with pytest.raises(ValueError, match="expected 0 <= correct"):
         accuracy_with_error(correct, total)
+
+
+def test_laps_add_up_and_leave_out_what_lies_between(make_trial):
+    clock = Clock()
+    laps = Laps(clock)
+    for seconds in (2.0, 3.0):
+        with laps.lap(1):
+            clock.now += seconds
+        clock.now += 100
+    assert (laps.total, laps.measured()) == (5.0, 5.0)
+
+
+def test_laps_wait_for_the_device():
+    clock, queued = Clock(), [7.0]  # of something before the first lap
+
+    def synchronize():
+        clock.now += sum(queued)
+        queued.clear()
+
+    laps = Laps(clock, synchronize)
+    for _ in range(3):
+        with laps.lap(2):
+            queued.append(0.5)
+    assert laps.measured() == (pytest.approx(1.5), pytest.approx(0.0, abs=1e-9))
+
+
+def test_standard_error_of_a_total_matches_simulation():
+    rng = np.random.default_rng(0)
+    steps = [4, 4, 4, 3] * 3
+    totals, variances = [], []
+    for _ in range(2000):
+        clock = Clock()
+        laps = Laps(clock)
+        for count in steps:
+            with laps.lap(count):
+                clock.now += rng.gamma(4.0, 0.25, count).sum()  # mean 1, standard deviation 0.5
+        total, error = laps.measured()
+        totals.append(total)
+        variances.append(error**2)
+    assert math.sqrt(statistics.mean(variances)) == pytest.approx(statistics.stdev(totals), rel=0.06)
 
 
 def test_noise_of_repeated_measurements_of_one_model(make_trial, capsys):

@@ -9,7 +9,23 @@ import yaml
 from paretune_trainer.workload import Infeasible, ParameterSpec, builtin_workloads
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-NAMES = ["diatoms", "digits"]
+NAMES = ["diatoms", "digits", "rotten_tomatoes"]
+ARCHITECTURE = {"filter_size_1", "filter_size_2", "filter_size_3", "num_feature_maps"}
+# The parameters that each example leaves at their defaults.
+EXAMPLE_LEAVES_OUT = {
+    "diatoms": set(),
+    "digits": set(),
+    "rotten_tomatoes": ARCHITECTURE,
+    "rotten_tomatoes_architecture": set(),
+}
+
+
+def test_every_example_experiment_of_a_workload_is_checked_here():
+    assert {path.stem for path in EXAMPLES.glob("*.yaml")} == set(EXAMPLE_LEAVES_OUT)
+
+
+def test_the_workloads_are_these():
+    assert sorted(builtin_workloads()) == NAMES
 
 
 def test_listing_the_workloads_imports_no_framework():
@@ -32,7 +48,7 @@ def test_entry_point_is_the_function_of_that_name(name):
     assert builtin_workloads()[name].load().__name__ == name
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EXAMPLE_LEAVES_OUT)
 def test_example_searches_the_catalogued_ranges(name):
     example = yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8"))
     workload = builtin_workloads()[example["workload"]]
@@ -47,8 +63,9 @@ def test_example_searches_the_catalogued_ranges(name):
         else:
             assert (parameter["min"], parameter["max"]) == pytest.approx((spec.min, spec.max), rel=1e-14)
             assert parameter.get("log", False) == spec.log
-    assert not specs, "parameters missing from the example"
+    assert set(specs) == EXAMPLE_LEAVES_OUT[name], "parameters missing from the example"
     metrics = {metric.name: metric for metric in workload.metrics}
+    assert {metric["name"] for metric in example["metrics"]} == set(metrics)
     for metric in example["metrics"]:
         assert metric["goal"] == metrics[metric["name"]].goal
         assert metric.get("unit", "") == metrics[metric["name"]].unit
@@ -71,6 +88,25 @@ def test_diatoms_has_the_published_space():
     }
     for name, (low, high) in published.items():
         assert (specs[name].min, specs[name].max) == pytest.approx((math.log(low), math.log(high)))
+
+
+def test_rotten_tomatoes_has_the_published_space():
+    specs = {spec.name: spec for spec in builtin_workloads()["rotten_tomatoes"].parameters}
+    published = {
+        "dropout_rate": ("double", 0.1, 0.9),
+        "log_learning_rate": ("double", math.log(1e-8), math.log(1)),
+        "max_grad_norm": ("double", 1, 10),
+        "epochs": ("int", 5, 100),
+        "batch_size": ("int", 10, 100),
+        "embed_dim": ("int", 100, 500),
+        "filter_size_1": ("int", 1, 7),
+        "filter_size_2": ("int", 1, 7),
+        "filter_size_3": ("int", 1, 7),
+        "num_feature_maps": ("int", 10, 200),
+    }
+    assert {name: (spec.type, spec.min, spec.max) for name, spec in specs.items()} == published
+    # What the space of 6 parameters trains.
+    assert [specs[name].default for name in sorted(ARCHITECTURE)] == [3, 4, 5, 100]
 
 
 @pytest.mark.parametrize("name", NAMES)

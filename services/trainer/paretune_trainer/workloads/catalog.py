@@ -84,4 +84,53 @@ DIATOMS: Final = Workload(
     ),
 )
 
-WORKLOADS: Final = (DIGITS, DIATOMS)
+ROTTEN_TOMATOES: Final = Workload(
+    name="rotten_tomatoes",
+    summary="Kim's sentence network (2014) on movie reviews: accuracy against training time.",
+    entry_point="paretune_trainer.workloads.rotten_tomatoes:rotten_tomatoes",
+    parameters=(
+        ParameterSpec(
+            "dropout_rate", "double", "Share of features dropped before the classifier.", 0.5, 0.1, 0.9
+        ),
+        ParameterSpec(
+            "log_learning_rate",
+            "double",
+            "Natural log of RMSProp's step size.",
+            log(5e-4),
+            log(1e-8),
+            log(1.0),
+        ),
+        ParameterSpec("max_grad_norm", "double", "Upper bound of the gradients' norm.", 5.0, 1.0, 10.0),
+        ParameterSpec("epochs", "int", "Passes over the training sentences.", 50, 5, 100),
+        ParameterSpec("batch_size", "int", "Sentences per training step.", 50, 10, 100),
+        ParameterSpec("embed_dim", "int", "Length of a word vector.", 300, 100, 500),
+        # The architecture: the space of 6 parameters leaves these four at their defaults.
+        ParameterSpec("filter_size_1", "int", "Words the first filters see.", 3, 1, 7),
+        ParameterSpec("filter_size_2", "int", "Words the second filters see.", 4, 1, 7),
+        ParameterSpec("filter_size_3", "int", "Words the third filters see.", 5, 1, 7),
+        ParameterSpec("num_feature_maps", "int", "Filters of each of the three sizes.", 100, 10, 200),
+    ),
+    metrics=(
+        MetricSpec(
+            "accuracy",
+            "maximize",
+            "Share of the 1,000 validation sentences classified correctly; binomial standard error.",
+            "%",
+        ),
+        MetricSpec("training_time", "minimize", "Time of all training steps, without validation.", "s"),
+    ),
+    settings=(
+        SettingSpec("preset", "full", "Fidelity: full (as published), medium or quick."),
+        SettingSpec("min_accuracy", "", "Percent below which a trial is infeasible; else the preset's."),
+        SettingSpec(
+            "max_seconds", "", "Training time beyond which a trial is infeasible; else the preset's."
+        ),
+        SettingSpec(
+            "data", "", "Folder holding rt-polarity/; else $PARETUNE_DATA, else downloaded and cached."
+        ),
+        _DEVICE,
+        _THREADS,
+    ),
+)
+
+WORKLOADS: Final = (DIGITS, DIATOMS, ROTTEN_TOMATOES)

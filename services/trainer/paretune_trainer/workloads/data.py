@@ -5,19 +5,26 @@ The order is: the setting `data` (`--data DIR`), the environment variable
 `~/.cache`), which a first use fills by download. A folder that was named is never
 written to and never bypassed: a file missing there is an error. Every file is checked
 against its SHA-256 each time, wherever it lies; these files are small.
+
+Where the public home offers a .tar.gz, only the wanted members are read out of it, by
+their exact names; nothing else in it reaches the disk.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import tarfile
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
+
+from paretune_trainer.workload import TrialHandle
 
 ENVIRONMENT_VARIABLE: Final = "PARETUNE_DATA"
 
@@ -26,6 +33,7 @@ Progress = Callable[[str, int, int], None]
 
 _TIMEOUT_S: Final = 30.0
 _CHUNK: Final = 1 << 16
+_MAX_DOWNLOAD: Final = 1 << 26  # far above any file here: a server gone wrong cannot fill the disk
 
 
 class DataError(RuntimeError):
@@ -46,15 +54,25 @@ class DataFile:
 
     Attributes:
         name: Path inside the data folder, with forward slashes.
-        url: Where the public can fetch exactly this file.
+        url: Where the public can fetch exactly this file, or the archive it is in.
         sha256: Hexadecimal digest of its content.
         size: Bytes.
+        member: Its name inside the .tar.gz at `url`; empty when `url` is the file itself.
     """
 
     name: str
     url: str
     sha256: str
     size: int
+    member: str = ""
+
+    def recipe(self, path: str | Path) -> str:
+        """How a person gets this file to `path`, in half a sentence."""
+        return f"Fetch {self.url}" + (
+            f", extract {self.member} from it and save that as {path}"
+            if self.member
+            else f" and save it as {path}"
+        )
 
 
 @dataclass(frozen=True)
@@ -92,6 +110,29 @@ ADIAC: Final = DataSet(
     citation="Chen et al., The UCR Time Series Classification Archive, 2015 (for research; cite the archive)",
 )
 
+_CORNELL: Final = "https://www.cs.cornell.edu/people/pabo/movie-review-data/rt-polaritydata.tar.gz"
+
+REVIEWS: Final = DataSet(
+    name="Movie review sentences",
+    files=(
+        DataFile(
+            "rt-polarity/rt-polarity.pos",
+            _CORNELL,
+            "4134882974a28d0c7b5151256f0e33a6169984ee7372c279e673f1114f475d58",
+            626_395,
+            "rt-polaritydata/rt-polarity.pos",
+        ),
+        DataFile(
+            "rt-polarity/rt-polarity.neg",
+            _CORNELL,
+            "2d11cfbc790f1cd96d78339f41ce53ced1efa83cd22d37d6788fa3fe3d17e2fd",
+            612_506,
+            "rt-polaritydata/rt-polarity.neg",
+        ),
+    ),
+    citation="Pang and Lee, Seeing stars, ACL 2005 (sentence polarity dataset v1.0)",
+)
+
 
 def locate(
     data: DataSet,
@@ -123,6 +164,19 @@ def locate(
     return {file.name: _cached(data, file, cache, progress) for file in data.files}
 
 
+def progress_log(trial: TrialHandle) -> Progress:
+    """Report a download in the trial's log, at each quarter of a file."""
+    reported: dict[str, int] = {}
+
+    def progress(name: str, done: int, total: int) -> None:
+        quarter = min(4, 4 * done // total)
+        if quarter > reported.get(name, 0):
+            reported[name] = quarter
+            trial.log(f"downloading {name}: {25 * quarter} % of {total / 1e6:.1f} MB")
+
+    return progress
+
+
 def cache_folder(environ: Mapping[str, str]) -> Path:
     """Where downloads are kept, after the XDG base directory specification."""
     home = environ.get("XDG_CACHE_HOME", "")
@@ -134,10 +188,7 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 def _given(data: DataSet, file: DataFile, folder: Path, source: str) -> Path:
     path = folder / file.name
     if not path.is_file():
-        raise MissingData(
-            f"{data.name}: {path} is missing ({source} names {folder}). "
-            f"Fetch {file.url} and save it as {path}."
-        )
+        raise MissingData(f"{data.name}: {path} is missing ({source} names {folder}). {file.recipe(path)}.")
     _check(data, file, path)
     return path
 
@@ -146,64 +197,113 @@ def _cached(data: DataSet, file: DataFile, cache: Path, progress: Progress | Non
     path = cache / file.name
     if not path.is_file():
         try:
-            _download(file, path, progress)
+            _download(data, file, cache, progress)
         except ChecksumMismatch:
             raise
-        except (OSError, ValueError) as error:  # URLError is an OSError; ValueError is a bad URL
+        # URLError is an OSError; ValueError is a bad URL; TarError and EOFError a bad archive.
+        except (OSError, ValueError, EOFError, zlib.error, tarfile.TarError) as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()  # it holds the connection
             raise MissingData(
                 f"{data.name}: {file.name} is not here and could not be downloaded ({error}). "
-                f"Fetch {file.url} on a connected machine and save it as {path}, or save it as "
-                f"DIR/{file.name} and give --data DIR or {ENVIRONMENT_VARIABLE}=DIR."
+                f"On a connected machine: {file.recipe(path)}, or as DIR/{file.name} "
+                f"and give --data DIR or {ENVIRONMENT_VARIABLE}=DIR."
             ) from error
     _check(data, file, path)
     return path
 
 
 def _check(data: DataSet, file: DataFile, path: Path) -> None:
-    with path.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    digest = _digest(path)
     if digest != file.sha256:
         raise ChecksumMismatch(
             f"{data.name}: {path} has SHA-256 {digest}, expected {file.sha256}. "
-            f"Replace it by a fresh copy of {file.url}."
+            f"Replace it: {file.recipe(path)}."
         )
 
 
-def _download(file: DataFile, path: Path, progress: Progress | None) -> None:
-    """Fetch `file` to `path`; nothing appears there unless the checksum holds.
+def _digest(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _download(data: DataSet, file: DataFile, cache: Path, progress: Progress | None) -> None:
+    """Fetch `file` into `cache`, and with it all files of `data` from the same archive.
+
+    Nothing appears in the cache unless its checksum holds.
 
     Raises:
         ChecksumMismatch: The server sent something else.
         OSError: The network or the file system failed.
+        tarfile.TarError: An archive cannot be read, or has no such members.
     """
     if not file.url.startswith(("https://", "http://")):
         raise ValueError(f"not a web address: {file.url}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Two trials may download at once: each writes its own temporary file, and the
+    (cache / file.name).parent.mkdir(parents=True, exist_ok=True)
+    # Two trials may download at once: each writes its own temporary files, and the
     # rename is atomic.
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as scratch:
-        partial = Path(scratch) / path.name
+    with tempfile.TemporaryDirectory(dir=(cache / file.name).parent, prefix=".download-") as scratch:
+        partial = Path(scratch) / "partial"
         with (
             urllib.request.urlopen(file.url, timeout=_TIMEOUT_S) as response,  # noqa: S310 (checked above)
             partial.open("wb") as target,
         ):
-            digest = _copy(response, target, file, progress)
-        if digest != file.sha256:
-            raise ChecksumMismatch(
-                f"{file.name}: {file.url} sent content with SHA-256 {digest}, expected {file.sha256}. "
-                f"Nothing was kept. If the file has moved, fetch it elsewhere and save it as {path}."
-            )
-        partial.replace(path)
+            expected = int(response.headers.get("Content-Length") or file.size)
+            for done in _copy(response, target):
+                if progress is not None:
+                    progress(file.name, done, expected)
+        if file.member:
+            together = [other for other in data.files if other.url == file.url]
+            for member, content in _extract(partial, together, Path(scratch)).items():
+                _keep(member, content, cache)
+        else:
+            _keep(file, partial, cache)
 
 
-def _copy(response: BinaryIO, target: BinaryIO, file: DataFile, progress: Progress | None) -> str:
-    digest, done = hashlib.sha256(), 0
+def _copy(response: BinaryIO, target: BinaryIO) -> Iterator[int]:
+    """Copy in pieces; yields the bytes so far."""
+    done = 0
     while chunk := response.read(_CHUNK):
-        target.write(chunk)
-        digest.update(chunk)
         done += len(chunk)
-        if progress is not None:
-            progress(file.name, done, file.size)
-    return digest.hexdigest()
+        if done > _MAX_DOWNLOAD:
+            raise OSError(f"the server sent more than {_MAX_DOWNLOAD} bytes")
+        target.write(chunk)
+        yield done
+
+
+def _keep(file: DataFile, content: Path, cache: Path) -> None:
+    """Move `content` to its place in the cache if it is what it should be."""
+    path = cache / file.name
+    digest = _digest(content)
+    if digest != file.sha256:
+        raise ChecksumMismatch(
+            f"{file.name}: {file.url} sent content with SHA-256 {digest}, expected {file.sha256}. "
+            f"Nothing was kept. If the file has moved, fetch it elsewhere and save it as {path}."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content.replace(path)
+
+
+def _extract(archive: Path, files: Sequence[DataFile], scratch: Path) -> dict[DataFile, Path]:
+    """Read `files` out of a .tar.gz, each to a name of our own in `scratch`.
+
+    Names, links and modes in the archive are never applied, so it cannot write elsewhere.
+
+    Raises:
+        tarfile.TarError: A member is absent, no regular file, or of another size.
+    """
+    wanted = {file.member: file for file in files}
+    found: dict[DataFile, Path] = {}
+    with tarfile.open(archive, "r:gz") as members:
+        for member in members:
+            if member.name not in wanted:
+                continue
+            file = wanted.pop(member.name)
+            content = members.extractfile(member) if member.isreg() else None
+            if content is None or member.size != file.size:
+                raise tarfile.TarError(f"{member.name} is no regular file of {file.size} bytes")
+            found[file] = scratch / f"member-{len(found)}"
+            found[file].write_bytes(content.read())
+            if not wanted:
+                return found
+    raise tarfile.TarError(f"the archive holds no {', '.join(wanted)}")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from paretune_trainer.workload import Infeasible, Measured, TrialHandle, Value
 from paretune_trainer.workloads.adiac import load_adiac
 from paretune_trainer.workloads.catalog import DIATOMS
+from paretune_trainer.workloads.data import progress_log
 from paretune_trainer.workloads.fcn import (
     PRESETS,
     Configuration,
@@ -73,7 +74,7 @@ def diatoms(parameters: Mapping[str, Value], trial: TrialHandle) -> Mapping[str,
     settings = DIATOMS.complete_settings(trial.settings)
     preset = _preset(settings["preset"])
     epochs = int(settings["epochs"] or preset.epochs)
-    train, valid = (part.thinned(preset.stride) for part in load_adiac(settings, _progress_log(trial)))
+    train, valid = (part.thinned(preset.stride) for part in load_adiac(settings, progress_log(trial)))
     configuration = Configuration.from_parameters(values, preset.width)
     framework = _framework(settings["framework"])
     rng = np.random.default_rng(trial.seed)
@@ -139,16 +140,3 @@ def _framework(name: str) -> _Framework:
 
         return KerasFcn
     raise ValueError(f"framework {name!r} is unknown; use torch or keras")
-
-
-def _progress_log(trial: TrialHandle) -> Callable[[str, int, int], None]:
-    """Report a download in the trial's log, at each quarter of a file."""
-    reported: dict[str, int] = {}
-
-    def progress(name: str, done: int, total: int) -> None:
-        quarter = min(4, 4 * done // total)
-        if quarter > reported.get(name, 0):
-            reported[name] = quarter
-            trial.log(f"downloading {name}: {25 * quarter} % of {total / 1e6:.1f} MB")
-
-    return progress

@@ -30,7 +30,8 @@ import gc
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -141,6 +142,46 @@ def time_call(
     return Timing(
         statistics.median(durations), median_standard_error(durations), len(durations), calls_per_sample=calls
     )
+
+
+class Laps:
+    """The total of a duration that happens once, such as a training, with its error.
+
+    It is timed in laps i = 1..n of w_i equal steps each. If a step's cost scatters
+    independently around one mean, with t_i the duration of a lap, T and W the totals,
+
+        s^2 = 1 / (n - 1) sum_i w_i (t_i / w_i - T / W)^2,   SE(T) = sqrt(W) s
+
+    is the standard error of T. What changes from one run to the next is not in it; see
+    the top of this module.
+
+    Attributes:
+        total: T, seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float], synchronize: Callable[[], None] = _nothing) -> None:
+        self._clock, self._synchronize = clock, synchronize
+        self._laps: list[tuple[int, float]] = []
+        self.total = 0.0
+
+    @contextmanager
+    def lap(self, steps: int) -> Iterator[None]:
+        """Time the block, which takes `steps` steps; the device is synchronised at both ends."""
+        self._synchronize()
+        start = self._clock()
+        yield
+        self._synchronize()
+        self._laps.append((steps, self._clock() - start))
+        self.total += self._laps[-1][1]
+
+    def measured(self) -> float | tuple[float, float]:
+        """T, with its standard error when there are at least 3 laps to estimate it from."""
+        n, steps = len(self._laps), sum(w for w, _ in self._laps)
+        if n < 3:
+            return self.total
+        mean = self.total / steps
+        variance = sum(w * (t / w - mean) ** 2 for w, t in self._laps) / (n - 1)
+        return self.total, math.sqrt(steps * variance)
 
 
 def median_standard_error(values: Sequence[float]) -> float:
