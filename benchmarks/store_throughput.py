@@ -20,6 +20,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 from paretune.rpc.channel import new_request_id, open_async_channel
 from paretune.rpc.health import wait_until_serving
 from paretune.v1 import store_pb2 as pb
@@ -48,8 +50,8 @@ ASSIGNMENTS = {
 
 
 @contextlib.contextmanager
-def store(folder: Path) -> Iterator[str]:
-    """A Store process on a free port; its address."""
+def store(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+    """A Store process on a free port, and its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -57,7 +59,7 @@ def store(folder: Path) -> Iterator[str]:
     process = subprocess.Popen([*command, "--log-level", "WARNING"])
     try:
         wait_until_serving(address, 20)
-        yield address
+        yield address, psutil.Process(process.pid)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -90,7 +92,13 @@ async def observe(stub: "store_pb2_grpc.StoreServiceAsyncStub", experiment: str,
     return 3 if trials else 1
 
 
-async def measure(address: str, clients: int, seconds: float, trials: bool) -> None:
+def cpu_seconds(process: psutil.Process) -> float:
+    """Processor time that a process has used."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+async def measure(address: str, process: psutil.Process, clients: int, seconds: float, trials: bool) -> None:
     """Print what `clients` concurrent clients get."""
     async with open_async_channel(address) as channel:
         stub = store_pb2_grpc.StoreServiceStub(channel)
@@ -104,9 +112,9 @@ async def measure(address: str, clients: int, seconds: float, trials: bool) -> N
                 await observe(stub, made.experiment.id, trials)
                 latencies.append(time.perf_counter() - start)
 
-        start = time.perf_counter()
+        start, used = time.perf_counter(), cpu_seconds(process)
         await asyncio.gather(*(client() for _ in range(clients)))
-        took = time.perf_counter() - start
+        took, used = time.perf_counter() - start, cpu_seconds(process) - used
         found = await stub.GetExperiment(pb.GetExperimentRequest(experiment_id=made.experiment.id))
         recorded = found.experiment.progress.observations
         cuts = statistics.quantiles(latencies, n=100)
@@ -115,22 +123,28 @@ async def measure(address: str, clients: int, seconds: float, trials: bool) -> N
         what = "trials (queue, lease, observe)" if trials else "observations"
         print(
             f"{clients:4d} clients: {len(latencies) / took:7.0f} {what}/s acknowledged, "
-            f"latency p50 {cuts[49] * 1e3:.1f} ms, p99 {cuts[98] * 1e3:.1f} ms"
+            f"latency p50 {cuts[49] * 1e3:.1f} ms, p99 {cuts[98] * 1e3:.1f} ms, "
+            f"{used / len(latencies) * 1e6:.0f} us of the Store's processor each"
         )
 
 
 def main() -> None:
     """Measure every number of clients on one fresh Store."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--clients", type=int, action="append")
     parser.add_argument("--trials", action="store_true", help="whole trials instead of free observations")
     parser.add_argument("--folder", type=Path, help="where to put the file; the disk matters")
     arguments = parser.parse_args()
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder, store(Path(folder)) as address:
+    with (
+        tempfile.TemporaryDirectory(dir=arguments.folder) as folder,
+        store(Path(folder)) as (address, process),
+    ):
         for clients in arguments.clients or [1, 32]:
-            asyncio.run(measure(address, clients, arguments.seconds, arguments.trials))
+            asyncio.run(measure(address, process, clients, arguments.seconds, arguments.trials))
 
 
 if __name__ == "__main__":
