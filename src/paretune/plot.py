@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from paretune.errors import InvalidArgument
 from paretune.experiment import Experiment, Goal, Metric, Strategy
+from paretune.geometry import stairs, value_of, view
 from paretune.observation import Observation, OutcomeKind, ParetoFront
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ INFEASIBLE = "#D55E00"
 DPI = 160
 LOG_RATIO = 50
 """An axis is logarithmic when its values are positive and span more than this factor."""
-
-ZOOM_RATIO = 1.5
-"""An axis shows only where the fronts differ when all values span more than this many times as much."""
 
 STYLE = {
     "font.size": 11,
@@ -207,13 +205,13 @@ def _pair(
     axes: tuple[tuple[Metric, Literal["x", "y"]], ...] = ((first, "x"), (second, "y"))
     outside: set[str] = set()
     for metric, axis in axes:
-        values = [_value(o, metric) for o in everything]
+        values = [value_of(o, metric) for o in everything]
         window = view(metric, values, [one.front for one in series])
         seen = [v for v in values if window is None or window[0] <= v <= window[1]]
         _dress(ax, metric, axis, seen)
         if window is not None:
             getattr(ax, f"set_{axis}lim")(window)
-            outside |= {o.id for o in everything if not window[0] <= _value(o, metric) <= window[1]}
+            outside |= {o.id for o in everything if not window[0] <= value_of(o, metric) <= window[1]}
     if outside:
         ax.set_title(
             f"{len(outside)} of {len(everything)} lie outside",
@@ -243,7 +241,7 @@ def _points(
 ) -> None:
     if not observations:
         return
-    x, y = [_value(o, first) for o in observations], [_value(o, second) for o in observations]
+    x, y = [value_of(o, first) for o in observations], [value_of(o, second) for o in observations]
     ax.errorbar(
         x,
         y,
@@ -275,49 +273,6 @@ def _stairs(
     ax.set_ylim(limits[1])
 
 
-def view(
-    metric: Metric, values: Sequence[float], fronts: Sequence[ParetoFront]
-) -> tuple[float, float] | None:
-    """The range of an axis in which the fronts differ; None when everything fits a range hardly larger.
-
-    It holds all front values and reference points, with some room, more of it on the worse side.
-    """
-    matter = [_value(point.observation, metric) for front in fronts for point in front]
-    matter += [front.reference_point[metric.name] for front in fronts if len(front)]
-    if not matter or max(matter) <= min(matter):
-        return None
-    low, high = min(matter), max(matter)
-    room = (0.25 * (high - low), 0.08 * (high - low))
-    low, high = (
-        (low - room[0], high + room[1]) if metric.goal is Goal.MAXIMIZE else (low - room[1], high + room[0])
-    )
-    if max(values) - min(values) < ZOOM_RATIO * (high - low):
-        return None
-    return low, high
-
-
-def stairs(
-    first: Metric,
-    second: Metric,
-    front: ParetoFront,
-    x_range: tuple[float, float],
-    y_range: tuple[float, float],
-) -> list[tuple[float, float]]:
-    """Corners of the staircase through the front, begun and ended at the worse end of the ranges."""
-    toward = 1 if first.goal is Goal.MAXIMIZE else -1
-    points = sorted(
-        ((_value(p.observation, first), _value(p.observation, second)) for p in front),
-        key=lambda point: -toward * point[0],
-    )
-    if not points:
-        return []
-    corners = [(points[0][0], y_range[0] if second.goal is Goal.MAXIMIZE else y_range[1])]
-    for x, y in points:
-        corners += [(x, corners[-1][1]), (x, y)] if x != corners[-1][0] else [(x, y)]
-    corners.append((x_range[0] if first.goal is Goal.MAXIMIZE else x_range[1], corners[-1][1]))
-    return corners
-
-
 def _course(ax: "Axes", metric: Metric, series: Sequence[Series]) -> None:
     better = max if metric.goal is Goal.MAXIMIZE else min
     for index, one in enumerate(series):
@@ -327,13 +282,13 @@ def _course(ax: "Axes", metric: Metric, series: Sequence[Series]) -> None:
         colour = SERIES[index % len(SERIES)]
         best: list[float] = []
         for o in known:
-            value = _value(o, metric)
+            value = value_of(o, metric)
             usable = o.outcome.kind in (OutcomeKind.OK, OutcomeKind.STOPPED_EARLY)
             best.append(better(best[-1], value) if best and usable else best[-1] if best else value)
         x = [o.ordinal for o in known]
-        ax.scatter(x, [_value(o, metric) for o in known], s=24, c=colour, alpha=0.5, label=one.label)
+        ax.scatter(x, [value_of(o, metric) for o in known], s=24, c=colour, alpha=0.5, label=one.label)
         ax.step(x, best, where="post", color=colour, linewidth=1.8, label=f"{one.label}: best so far")
-    _dress(ax, metric, "y", [_value(o, metric) for one in series for o in one.measured((metric,))])
+    _dress(ax, metric, "y", [value_of(o, metric) for one in series for o in one.measured((metric,))])
     ax.set_xlabel("observation")
 
 
@@ -405,11 +360,6 @@ def _infeasible(experiment: Experiment, observation: Observation) -> bool:
             if sign * value < sign * metric.threshold:
                 return True
     return False
-
-
-def _value(observation: Observation, metric: Metric) -> float:
-    value = observation.value(metric.name)
-    return float("nan") if value is None else value
 
 
 def _stddev(observation: Observation, metric: Metric) -> float:

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 import paretune as pt
-from paretune import plot
+from paretune import geometry
 from paretune.errors import InvalidArgument
 from paretune.observation import MetricValue, Observation, ParetoFront, ParetoPoint
 
@@ -89,7 +89,7 @@ def test_stairs_bound_what_the_front_dominates(first, second, corners):
         for a, b in ((1.0, 1.0), (2.0, 3.0))
     ]
     front = pt.ParetoFront(tuple(points), 0.0, {})
-    found = plot.stairs(first, second, front, (0.0, 9.0), (0.0, 9.0))
+    found = geometry.stairs(first, second, front, (0.0, 9.0), (0.0, 9.0))
     assert found == corners
 
 
@@ -115,8 +115,8 @@ def test_view_shows_where_fronts_differ_and_leaves_far_points_out():
         1.0,
         {"accuracy": 0.88},
     )
-    low, high = plot.view(pt.Maximize("accuracy"), [0.1, 0.5, 0.9, 0.95], [front])
+    low, high = geometry.view(pt.Maximize("accuracy"), [0.1, 0.5, 0.9, 0.95], [front])
     assert 0.8 < low < 0.88
     assert 0.95 < high < 1.0
-    assert plot.view(pt.Maximize("accuracy"), [0.87, 0.96], [front]) is None
-    assert plot.view(pt.Maximize("accuracy"), [0.1, 0.5], []) is None
+    assert geometry.view(pt.Maximize("accuracy"), [0.87, 0.96], [front]) is None
+    assert geometry.view(pt.Maximize("accuracy"), [0.1, 0.5], []) is None
