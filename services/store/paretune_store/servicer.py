@@ -1,6 +1,7 @@
 """StoreService over the wire: check, delegate, map. The engine speaks the messages of the contract."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from google.protobuf.message import Message
@@ -47,5 +48,6 @@ class StoreServicer(store_pb2_grpc.StoreServiceServicer):
 
     async def Watch(self, request: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchResponse]:
         """See store.proto."""
-        async for message in self._store.watch(request):
-            yield message
+        async with aclosing(self._store.watch(request)) as messages:
+            async for message in messages:
+                yield message

@@ -4,8 +4,9 @@ import asyncio
 import math
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -122,15 +123,16 @@ class SqliteStore:
         """See `Store.read`."""
         return await self._on_reader(QUERIES[type(request)], request)  # type: ignore[no-any-return]
 
-    async def watch(self, request: pb.WatchRequest) -> AsyncIterator[pb.WatchResponse]:
+    async def watch(self, request: pb.WatchRequest) -> AsyncGenerator[pb.WatchResponse, None]:
         """See `Store.watch`."""
         check_required(request, "experiment_id")
         key = (await self._on_reader(find_experiment, request.experiment_id)).key
         with self._hub.follow(key) as feed:
             # Again, now that a deletion would be noticed.
             await self._on_reader(find_experiment, request.experiment_id)
-            async for message in self._hub.watch(feed, key, request):
-                yield message
+            async with aclosing(self._hub.watch(feed, key, request)) as messages:
+                async for message in messages:
+                    yield message
 
     async def expire(self) -> float:
         """See `Store.expire`."""

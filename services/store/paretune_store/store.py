@@ -1,6 +1,6 @@
 """What every engine of the Store promises, in words. tests/contract/store_contract.py holds them to it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from google.protobuf.message import Message
@@ -40,7 +40,7 @@ class Store(Protocol):
             ParetuneError: as store.proto says for the RPC.
         """
 
-    def watch(self, request: store_pb2.WatchRequest) -> AsyncIterator[store_pb2.WatchResponse]:
+    def watch(self, request: store_pb2.WatchRequest) -> AsyncGenerator[store_pb2.WatchResponse, None]:
         """The events of an experiment, from a resume token on, then live.
 
         Raises:

@@ -5,7 +5,7 @@ Each watched experiment keeps its latest events in memory; a watcher reads the f
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from paretune.errors import InvalidArgument, NotFound, Unavailable
@@ -132,7 +132,7 @@ class Hub:
 
     async def watch(
         self, feed: Feed, key: int, request: store_pb2.WatchRequest
-    ) -> AsyncIterator[store_pb2.WatchResponse]:
+    ) -> AsyncGenerator[store_pb2.WatchResponse, None]:
         """The messages for one watcher; endless."""
         context, clock = f"watch:{request.experiment_id}:{key}", asyncio.get_running_loop().time
         cursor, skip = self._start(context, request.resume_token), request.skip_checkpoints

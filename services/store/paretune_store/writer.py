@@ -66,7 +66,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._waiting = 0
-        self._thread = threading.Thread(target=self._run, name="writer")
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
     async def submit(self, apply: Callable[[Transaction], Any]) -> Any:
@@ -152,7 +152,10 @@ class Writer:
     # On the event loop
 
     def _deliver(self, group: list[Work], outcomes: list[Outcome], transactions: list[Transaction]) -> None:
-        self._committed(transactions)
+        try:
+            self._committed(transactions)
+        except Exception:  # it is on the disk: whoever asked must hear so
+            log.exception("cannot tell the watchers")
         self._waiting -= len(group)
         for work, outcome in zip(group, outcomes, strict=True):
             if work.future.cancelled():
