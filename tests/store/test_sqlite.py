@@ -107,7 +107,8 @@ def test_a_full_disk_refuses_writes_keeps_reads_and_heals(tmp_path, driver):
 
     def fill() -> None:
         for _ in range(50):
-            acknowledged.append(driver.observe(made.id, metadata={"log": "x" * 5000}).id)
+            seen = driver.observe(made.id, metadata={"log": "x" * 5000})
+            acknowledged.append(seen.id)
 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     limit = (tmp_path / "store.db-wal").stat().st_size + 30_000
