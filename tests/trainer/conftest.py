@@ -18,6 +18,7 @@ from paretune_trainer.config import Config
 from paretune_trainer.node import Node, Run, Task
 from paretune_trainer.runner import Listener
 from paretune_trainer.schema import check
+from paretune_trainer.workload import builtin_workloads
 
 HERE = str(Path(__file__).parent)
 sys.path.insert(0, HERE)
@@ -51,7 +52,12 @@ def task():
     """A task of one sample workload; metrics as most experiments of the tests have them."""
 
     def make(function, parameters=None, *, metrics=("accuracy", "latency"), settings=None, seed=1):
-        workload = Workload(function if ":" in function else f"sample_workloads:{function}", settings or {})
+        workload = Workload(
+            function
+            if ":" in function or function in builtin_workloads()
+            else f"sample_workloads:{function}",
+            settings or {},
+        )
         return Task(workload, check(workload, (), ()), parameters or {}, seed, metrics)
 
     return make

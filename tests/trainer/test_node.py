@@ -202,6 +202,13 @@ def test_a_warm_launcher_is_kept_between_trials_and_user_code_starts_cold(make_n
     assert (first[1].value == second[1].value) is same
 
 
+def test_modules_that_start_threads_are_not_forked_from(make_node, train):
+    node = make_node(warm="always", slots=1)
+    first, second = (train("sample_threaded:pid", on=node) for _ in range(2))
+    assert first.outcome.kind is second.outcome.kind is OK
+    assert first.values[1].value != second.values[1].value
+
+
 def test_warm_and_cold_trials_give_the_same_result(make_node, train):
     cold, warm = (train("draw", on=make_node(warm=mode)).values for mode in ("never", "always"))
     assert cold == warm
@@ -271,6 +278,11 @@ def test_code_that_cannot_be_loaded_is_no_crash_of_the_configuration(node, task,
         node.prepare(task(function))
     assert words in str(caught.value)
     assert words in node.train(Run(task(function))).not_run
+
+
+def test_what_a_builtin_workload_misses_on_this_node_is_no_crash_of_the_configuration(node, train):
+    verdict = train("diatoms", settings={"data": "/nonexistent"})
+    assert "/nonexistent" in verdict.not_run
 
 
 def test_code_is_loaded_for_the_check_once(node, task):

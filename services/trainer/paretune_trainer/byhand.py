@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Final
+from dataclasses import dataclass
 
 from paretune.errors import Aborted, InvalidArgument, Unavailable
 from paretune.experiment import Workload
@@ -18,7 +19,12 @@ from paretune_trainer.workload import Value
 Progress = Run | Step | str | Verdict
 """The run has started; an intermediate vector; a piece of log; the end."""
 
-_WAIT_FOR_SLOT: Final = 0.2
+
+@dataclass(frozen=True)
+class _End:
+    """The run is over: its verdict (None: cancelled), or what prevented it."""
+
+    result: Verdict | Exception | None
 
 
 def task_of(workload: Workload, assignments: Mapping[str, Value], seed: int) -> Task:
@@ -53,10 +59,10 @@ async def progress_of(
         Aborted: somebody cancelled the run.
     """
     loop = asyncio.get_running_loop()
-    told: asyncio.Queue[Progress | None] = asyncio.Queue()
+    told: asyncio.Queue[Progress | _End] = asyncio.Queue()
     run, log_room = Run(task), LOG_BYTES
 
-    def tell(progress: Progress | None) -> None:
+    def tell(progress: Progress | _End) -> None:
         loop.call_soon_threadsafe(told.put_nowait, progress)
 
     def output(text: str) -> None:
@@ -66,31 +72,33 @@ async def progress_of(
             tell(text[:log_room])
             log_room -= len(text)
 
-    def work() -> Verdict | None:
+    def work() -> None:
+        end: Verdict | Exception | None
         try:
             with node.slot():
                 tell(run)
-                return node.train(run, Listener(step=tell, output=output))
+                end = node.train(run, Listener(step=tell, output=output))
+        except Exception as error:
+            end = error
         finally:
-            tell(None)
+            run.steering.close()
+        tell(_End(end))
 
     when_done(lambda _: run.steering.cancel())
-    working = asyncio.ensure_future(asyncio.to_thread(work))
-    while (progress := await told.get()) is not None:
+    # A thread of its own: the loop's pool is small, and others wait for it.
+    threading.Thread(target=work, name=f"run-{run.id}", daemon=True).start()
+    while not isinstance(progress := await told.get(), _End):
         yield progress
-    yield _checked(await _ended(working))
+    yield _checked(progress.result)
 
 
-async def _ended(working: asyncio.Future[Verdict | None]) -> Verdict | None:
-    try:
-        return await working
-    except CannotStart as error:
-        raise Unavailable(str(error)) from None
-
-
-def _checked(verdict: Verdict | None) -> Verdict:
-    if verdict is None:
+def _checked(result: Verdict | Exception | None) -> Verdict:
+    if result is None:
         raise Aborted("The run was cancelled.", reason="RUN_CANCELLED")
-    if verdict.not_run:
-        raise InvalidArgument.of("workload.name", f"cannot be loaded on this node: {verdict.not_run}")
-    return verdict
+    if isinstance(result, CannotStart):
+        raise Unavailable(str(result))
+    if isinstance(result, Exception):
+        raise result
+    if result.not_run:
+        raise InvalidArgument.of("workload.name", f"cannot be loaded on this node: {result.not_run}")
+    return result

@@ -37,6 +37,9 @@ FailureKind = Literal["infeasible", "out_of_memory", "exception", "load", "unusa
 STOP: Final = b"stop\n"
 """On the directive channel: stop training at the next step."""
 
+OWN_WORKLOADS: Final = "paretune_trainer.workloads."
+"""How the names of the modules of built-in workloads begin."""
+
 _REASON_CHARACTERS: Final = 1000
 _TRACEBACK_CHARACTERS: Final = 4000
 
@@ -144,7 +147,7 @@ def run(job: Job, results: int, directives: int) -> None:
     try:
         values = _metric_vector(function(dict(job.parameters), trial))
     except Exception as error:
-        trial.send("failure", _failure(_kind_of(error), error, trial))
+        trial.send("failure", _failure(_kind_of(error, job.entry_point), error, trial))
         return
     trial.send("result", _result(values, trial))
 
@@ -155,7 +158,7 @@ def _result(values: Mapping[str, object], trial: Trial) -> dict[str, object]:
         "stopped": trial.noticed_stop,
         "step": trial.step,
         "facts": runtime_facts(),
-        "modules": [name for name in sys.modules if name.startswith("paretune_trainer.workloads.")],
+        "modules": [name for name in sys.modules if name.startswith(OWN_WORKLOADS)],
     }
 
 
@@ -203,7 +206,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _kind_of(error: BaseException) -> FailureKind:
+def _kind_of(error: BaseException, entry_point: str) -> FailureKind:
     cause: BaseException | None = error
     while cause is not None:
         if _is_memory_exhaustion(cause):
@@ -211,7 +214,13 @@ def _kind_of(error: BaseException) -> FailureKind:
         cause = cause.__cause__
     if isinstance(error, Infeasible):
         return "infeasible"
-    return "unusable" if isinstance(error, _Unusable) else "exception"
+    if isinstance(error, _Unusable):
+        return "unusable"
+    # paretune's own workloads choose a framework and fetch their data when they run: what is missing then
+    # is missing on this node, whatever the configuration.
+    names = {kind.__name__ for kind in type(error).__mro__}
+    about_node = bool(names & {"ModuleNotFoundError", "DataError"})
+    return "load" if about_node and entry_point.startswith(OWN_WORKLOADS) else "exception"
 
 
 def _is_memory_exhaustion(error: BaseException) -> bool:

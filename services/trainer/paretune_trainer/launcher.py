@@ -81,7 +81,7 @@ class Launcher:
         killed = end_descendants()
         if status is None:
             shutil.rmtree(folder, ignore_errors=True)
-            raise SystemExit(0)
+            return
         self._send("ended", {"status": status, "killed": killed})
 
     def _preload(self, modules: Sequence[str], folder: Path, output: int) -> None:
@@ -89,10 +89,13 @@ class Launcher:
         missing = [module for module in modules if module not in sys.modules]
         if not missing:
             return
+        own_path = sys.path[:]
+        sys.path[:0] = Job.read(folder).python_path
         with _output_to(output):
             for module in missing:
                 with contextlib.suppress(Exception):
                     importlib.import_module(module)
+        sys.path[:] = own_path
         # Objects made so far move out of the collector's sight: trials then share their memory.
         gc.collect()
         gc.freeze()
@@ -186,10 +189,15 @@ def _limit(memory_bytes: int) -> None:
 
 def main() -> None:
     """Entry of the process; the descriptor of the control channel is the only argument."""
+    node = os.getppid()
     adopt_orphans()
     with socket.socket(fileno=int(sys.argv[1])) as control:
         control.set_inheritable(False)
         Launcher(control).serve()
+    if os.getppid() != node:
+        # The node died and cannot tidy up: the working folder is its own.
+        with contextlib.suppress(OSError):
+            Path.cwd().rmdir()
 
 
 _LAUNCHER = os.getpid()

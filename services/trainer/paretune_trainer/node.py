@@ -18,6 +18,7 @@ from typing import Final
 from paretune.errors import FailedPrecondition, NotFound
 from paretune.experiment import Workload
 from paretune_trainer import machine
+from paretune_trainer.child import OWN_WORKLOADS
 from paretune_trainer.config import Config, trial_environment
 from paretune_trainer.job import Job
 from paretune_trainer.runner import Ending, Listener, Runner, Step
@@ -26,7 +27,6 @@ from paretune_trainer.steering import Steering
 from paretune_trainer.verdict import Rules, Verdict, judge
 from paretune_trainer.workload import Value
 
-_OWN_MODULES: Final = "paretune_trainer.workloads."
 _LOAD_SECONDS: Final = 300.0
 """Time that importing a workload may take when its node first meets it."""
 
@@ -78,6 +78,7 @@ class Node:
         config.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="node-", dir=config.folder))
         self._environment = trial_environment(environ, config.pass_env)
+        self._measurement_lock = str(config.lock)
         self._lock = threading.Lock()
         self._checking = threading.Lock()
         self._free = config.slots
@@ -198,7 +199,7 @@ class Node:
             task.parameters,
             task.workload.settings,
             task.seed,
-            lock=str(self.config.lock),
+            lock=self._measurement_lock,
             python_path=tuple(self.config.python_path),
             memory_bytes=self.config.memory_bytes,
             load_only=load_only,
@@ -225,7 +226,7 @@ class Node:
     def _learn(self, key: str, modules: object) -> None:
         """Preload next time what a trial of the workload had imported of paretune's own modules."""
         if isinstance(modules, list):
-            own = {name for name in modules if isinstance(name, str) and name.startswith(_OWN_MODULES)}
+            own = {name for name in modules if isinstance(name, str) and name.startswith(OWN_WORKLOADS)}
             self._preload[key] = tuple(sorted({*self._preload.get(key, ()), *own}))
 
     def _rules(self, task: Task) -> Rules:
