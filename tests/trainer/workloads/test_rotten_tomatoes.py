@@ -1,4 +1,5 @@
 import math
+import statistics
 import subprocess
 import sys
 
@@ -94,6 +95,13 @@ def test_loss_that_is_not_finite_is_infeasible(make_quick):
         rotten_tomatoes({**TINY, "epochs": 20, "log_learning_rate": 85.0}, make_quick())
 
 
+def test_weights_spoilt_by_the_last_step_are_infeasible(sentences):
+    run = training(sentences, batch_size=64, log_learning_rate=85.0)
+    run.run_epoch()  # one step, whose loss was computed before it
+    with pytest.raises(Infeasible, match="outputs are not finite after epoch 1"):
+        run.correct()
+
+
 def test_stopped_early_with_the_metrics_it_has(make_quick):
     # Not held against an accuracy it was not given the time to reach.
     trial = make_quick(stop_at=1, min_accuracy="99.5")
@@ -156,6 +164,23 @@ def test_it_learns_what_there_is_to_learn(sentences):
     for _ in range(15):
         run.run_epoch()
     assert before < 700 < 900 < run.correct()
+
+
+def test_noise_of_repeated_trainings_of_one_model(sentences, capsys):
+    """Prints the coefficient of variation; the bound only catches a broken timer."""
+    runs = [training(sentences, batch_size=4) for _ in range(10)]
+    for run in runs:
+        for _ in range(2):
+            run.run_epoch()
+    totals, errors = zip(*(run.laps.measured() for run in runs), strict=True)
+    variation = statistics.stdev(totals) / statistics.mean(totals)
+    reported = statistics.median(errors) / statistics.mean(totals)
+    with capsys.disabled():
+        print(
+            f"\ntraining time, 10 trainings of one model: coefficient of variation {variation:.2%}, "
+            f"standard error reported by one of them {reported:.2%}"
+        )
+    assert variation < 0.5
 
 
 def test_running_out_of_memory_is_infeasible(make_quick):

@@ -31,6 +31,7 @@ from paretune_trainer.workloads.torch_device import (
 )
 
 _LAPS_PER_EPOCH: Final = 4
+_PART: Final = 100
 
 
 def rotten_tomatoes(parameters: Mapping[str, Value], trial: TrialHandle) -> Mapping[str, Measured]:
@@ -176,15 +177,23 @@ class Training:
         return total
 
     def correct(self) -> int:
-        """How many validation sentences are classified correctly."""
+        """How many validation sentences are classified correctly.
+
+        Raises:
+            Infeasible: Outputs are not finite: the last step may have spoilt the weights
+                after the last loss was computed.
+        """
         self.network.eval()
         words, labels = self._valid
+        correct = 0
         with torch.inference_mode():
-            # In parts, for the features of 1,000 sentences at once would outgrow any cache.
-            return sum(
-                int((self.network(part).argmax(1) == truth).sum())
-                for part, truth in zip(words.split(100), labels.split(100), strict=True)
-            )
+            # In parts, for the features of all sentences at once would outgrow any cache.
+            for part, truth in zip(words.split(_PART), labels.split(_PART), strict=True):
+                logits = self.network(part)
+                if not bool(logits.isfinite().all()):
+                    raise Infeasible(f"the network's outputs are not finite after epoch {self.epochs_done}")
+                correct += int((logits.argmax(1) == truth).sum())
+        return correct
 
 
 def _preset(name: str) -> Preset:

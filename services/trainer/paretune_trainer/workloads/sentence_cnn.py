@@ -67,8 +67,8 @@ PRESETS: Final[Mapping[str, Preset]] = {
     "medium": Preset(min_accuracy=72.0, max_seconds=25.0, epochs=0.1, width=0.25, halve_every=5),
     # The same on fewer and shorter sentences, of their commoner words.
     "quick": Preset(
-        min_accuracy=62.0,
-        max_seconds=3.0,
+        min_accuracy=60.0,
+        max_seconds=5.0,
         epochs=0.1,
         width=0.25,
         halve_every=5,
