@@ -22,14 +22,13 @@ from paretune.calls import Heartbeat
 from paretune.errors import AlreadyExists, ParetuneError, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.handle import ExperimentHandle
+from paretune.insight_verbs import InsightVerbs
 from paretune.observation import (
     Checkpoint,
     Directive,
     Event,
     Observation,
     OutcomeKind,
-    ParetoFront,
-    Prediction,
     Suggestion,
     SuggestionState,
 )
@@ -45,7 +44,7 @@ log = logging.getLogger("paretune")
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 
 
-class Client:
+class Client(InsightVerbs):
     """A connection to one Optimizer, whose port also serves the Store. Safe to share between threads.
 
     Args:
@@ -356,41 +355,6 @@ class Client:
             finally:
                 stream.cancel()
             time.sleep(WATCH_PAUSE)
-
-    # What the results mean
-
-    def pareto_front(
-        self,
-        experiment_id: str,
-        *,
-        as_of: int = 0,
-        slack: float = 0.0,
-        reference_point: Mapping[str, float] | None = None,
-    ) -> ParetoFront:
-        """The efficient observations.
-
-        Args:
-            experiment_id: the experiment.
-            as_of: take only the first this many observations into account; 0: all.
-            slack: also give observations dominated by no more than this many standard errors.
-            reference_point: metric -> value from which hypervolume is measured; None: the Optimizer's.
-        """
-        return self.run(calls.pareto_front(experiment_id, as_of, slack, reference_point))
-
-    def hypervolume_history(
-        self, experiment_id: str, *, reference_point: Mapping[str, float] | None = None
-    ) -> list[float]:
-        """Hypervolume after 1, 2, 3, ... observations, all measured from one reference point."""
-        return self.run(calls.hypervolume_history(experiment_id, reference_point))
-
-    def predict(self, experiment_id: str, configurations: Sequence[Mapping[str, Scalar]]) -> list[Prediction]:
-        """What the model expects of each configuration.
-
-        Raises:
-            InvalidArgument: a configuration is not in the search space.
-            FailedPrecondition: there are too few observations for a model.
-        """
-        return self.run(calls.predict(experiment_id, configurations))
 
 
 def connect(

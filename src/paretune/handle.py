@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 from paretune import frame, report
 from paretune.errors import InvalidArgument
 from paretune.experiment import Experiment, ExperimentState, Goal
+from paretune.insight_verbs import HandleInsight
 from paretune.loop import MAX_CRASHES, PATIENCE, TrialLoop
 from paretune.observation import (
     Event,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from paretune.client import Client
 
 
-class ExperimentHandle:
+class ExperimentHandle(HandleInsight):
     """One recorded experiment.
 
     Attributes:

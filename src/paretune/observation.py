@@ -221,12 +221,19 @@ class Prediction:
     probability_efficient: float | None = None
 
 
+class ProbabilitySource(Enum):
+    """What probabilities of being efficient were computed from."""
+
+    STANDARD_ERRORS = 1
+    MODEL = 2
+
+
 @dataclass(frozen=True)
 class ParetoPoint:
     """One efficient observation.
 
     Attributes:
-        probability_efficient: given the noise of all observations, 0..1.
+        probability_efficient: of its configuration, given the noise of all observations, 0..1.
         hypervolume_contribution: hypervolume that would be lost without it.
     """
 
@@ -253,6 +260,7 @@ class ParetoFront(Sequence[ParetoPoint]):
     hypervolume: float
     reference_point: Mapping[str, float] = field(hash=False)
     observation_count: int = 0
+    probability_source: ProbabilitySource = ProbabilitySource.STANDARD_ERRORS
 
     def __len__(self) -> int:
         return len(self.points)

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretune.errors import InvalidArgument, Violation
-from paretune.observation import ParetoFront, ParetoPoint
+from paretune.observation import ParetoFront, ParetoPoint, ProbabilitySource
 from paretune.parameters import unknown_name
+from paretune_optimizer.draws import contenders, joint_draws, model_exists, model_serves
 from paretune_optimizer.history import History
 from paretune_optimizer.hypervolume import contributions, hypervolume
 from paretune_optimizer.hypervolume import hypervolume_history as hypervolumes
 from paretune_optimizer.pareto import draws_from_stddev, efficient_probability, non_dominated
 from paretune_optimizer.sampling import Stream, generator
+from paretune_optimizer.threads import single_threaded
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -29,7 +31,11 @@ CREDIBLE = 3.0
 
 
 def pareto_front(
-    history: History, as_of: int = 0, slack: float = 0.0, reference: Mapping[str, float] | None = None
+    history: History,
+    as_of: int = 0,
+    slack: float = 0.0,
+    reference: Mapping[str, float] | None = None,
+    source: ProbabilitySource | None = None,
 ) -> ParetoFront:
     """Return the efficient observations.
 
@@ -38,11 +44,13 @@ def pareto_front(
         as_of: only the first this many observations; 0 means all.
         slack: keep observations that are dominated by no more than this many standard errors in every
             metric (the median of those reported for the metric).
-        reference: reference point by metric name, in the metrics' units; None: see `reference_values`.
+        reference: reference point by metric name, in the metrics' units; None: see `reference_of`.
+        source: what the probabilities of being efficient come from; None: the model when it serves, see
+            `draws.model_serves`. Of an earlier front, or where the model fails, the standard errors.
 
     Returns:
-        Front ordered by the first optimized metric, best first, with probabilities of being efficient from
-        the reported standard errors (256 draws), hypervolume and exclusive contributions.
+        Front ordered by the first optimized metric, best first, with probabilities of being efficient (256
+        draws), hypervolume and exclusive contributions.
 
     Raises:
         InvalidArgument: a reference point with unknown, missing or non-finite values.
@@ -52,17 +60,18 @@ def pareto_front(
     Y = history.Y[rows][:, history.roles.optimized]
     stddev = history.stddev[rows][:, history.roles.optimized]
     plain = non_dominated(Y)
-    ref = _reference(history, Y[plain], reference)
+    ref = reference_of(history, Y[plain], reference)
     kept = plain if slack == 0.0 else non_dominated(Y, slack * _typical(stddev))
     on_front = np.flatnonzero(kept)
     on_front = on_front[np.lexsort(Y[on_front].T[::-1])]
-    chance = _chances(history, Y, stddev, count)
+    chance, source = _chances(history, rows, on_front, count, source)
     exclusive = np.zeros(rows.size)
     exclusive[plain] = contributions(Y[plain], ref)
     points = [
-        ParetoPoint(history.observations[rows[i]], float(chance[i]), float(exclusive[i])) for i in on_front
+        ParetoPoint(history.observations[rows[i]], float(chance[k]), float(exclusive[i]))
+        for k, i in enumerate(on_front)
     ]
-    return ParetoFront(tuple(points), hypervolume(Y[plain], ref), _named(history, ref), count)
+    return ParetoFront(tuple(points), hypervolume(Y[plain], ref), named(history, ref), count, source)
 
 
 def hypervolume_history(
@@ -77,10 +86,10 @@ def hypervolume_history(
     """
     rows = feasible_rows(history, len(history))
     Y = history.Y[rows][:, history.roles.optimized]
-    ref = _reference(history, Y[non_dominated(Y)], reference)
+    ref = reference_of(history, Y[non_dominated(Y)], reference)
     curve = np.zeros(len(history))
     curve[rows] = hypervolumes(Y, ref)
-    return np.maximum.accumulate(curve).tolist(), _named(history, ref)
+    return np.maximum.accumulate(curve).tolist(), named(history, ref)
 
 
 def feasible_rows(history: History, count: int) -> Ints:
@@ -94,8 +103,17 @@ def feasible_rows(history: History, count: int) -> Ints:
     return index[good]
 
 
-def _reference(history: History, front: Array, given: Mapping[str, float] | None) -> Array:
-    """Reference point (m), minimised: given, else thresholds, else the nadir of the front moved out."""
+def reference_of(history: History, front: Array, given: Mapping[str, float] | None) -> Array:
+    """Return the reference point (m), minimised: given, else thresholds, else the moved nadir of the front.
+
+    Args:
+        history: the experiment.
+        front: efficient values of the optimised metrics (P x m), minimised.
+        given: reference point by metric, in the metrics' units; None: none.
+
+    Raises:
+        InvalidArgument: a given point with unknown or missing metrics.
+    """
     names = [history.roles.names[j] for j in history.roles.optimized]
     sign = history.roles.sign[history.roles.optimized]
     if given is not None:
@@ -117,7 +135,8 @@ def _reference(history: History, front: Array, given: Mapping[str, float] | None
     return np.where(np.isfinite(bound), bound, worst + MARGIN * spread)
 
 
-def _named(history: History, ref: Array) -> dict[str, float]:
+def named(history: History, ref: Array) -> dict[str, float]:
+    """Return a minimised point (m) of the optimised metrics by name, in the metrics' units."""
     optimized = history.roles.optimized
     return {history.roles.names[j]: history.user_value(j, float(ref[k])) for k, j in enumerate(optimized)}
 
@@ -127,7 +146,37 @@ def _typical(stddev: Array) -> Array:
     return np.array([np.median(s[np.isfinite(s)]) if np.any(np.isfinite(s)) else 0.0 for s in stddev.T])
 
 
-def _chances(history: History, Y: Array, stddev: Array, count: int) -> Array:
+def chances_of(history: History, chosen: Ints, source: ProbabilitySource) -> Array:
+    """Return P(efficient) of chosen feasible rows, by the model or by the reported standard errors."""
+    rows = feasible_rows(history, len(history))
+    return _chances(history, rows, np.flatnonzero(np.isin(rows, chosen)), len(history), source)[0]
+
+
+def _chances(
+    history: History, rows: Ints, on_front: Ints, count: int, source: ProbabilitySource | None
+) -> tuple[Array, ProbabilitySource]:
+    """P(efficient) of the rows on the front, and what it was computed from."""
+    present = count == len(history)
+    if source is None and present and model_serves(history, on_front.size):
+        source = ProbabilitySource.MODEL
+    if source is ProbabilitySource.MODEL and present and model_exists(history):
+        try:
+            return _model_chances(history, rows[on_front]), source
+        except np.linalg.LinAlgError:  # numbers beyond a factorisation: the reported errors still hold
+            pass
+    Y = history.Y[rows][:, history.roles.optimized]
+    stddev = history.stddev[rows][:, history.roles.optimized]
+    return _reported_chances(history, Y, stddev, count)[on_front], ProbabilitySource.STANDARD_ERRORS
+
+
+@single_threaded
+def _model_chances(history: History, rows: Ints) -> Array:
+    """P(efficient) of the configurations of rows among all that were tried, by the model."""
+    Z, where = contenders(history, rows)
+    return efficient_probability(joint_draws(history, Z, DRAWS))[where]
+
+
+def _reported_chances(history: History, Y: Array, stddev: Array, count: int) -> Array:
     """P(efficient) of every row, given the reported standard errors."""
     chance = np.zeros(Y.shape[0])
     error = CREDIBLE * np.nan_to_num(stddev)

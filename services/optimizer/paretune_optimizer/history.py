@@ -109,6 +109,10 @@ class History:
         self.version += 1
         self.surrogate = None
 
+    def row_of(self, observation_id: str) -> int:
+        """Return the row of an observation; KeyError if there is none with this id."""
+        return self._row[observation_id]
+
     def set_suggestion(self, suggestion: Suggestion) -> None:
         """Note the state of a suggestion: queued and leased ones are pending, all others are not."""
         if suggestion.state in (SuggestionState.QUEUED, SuggestionState.LEASED):

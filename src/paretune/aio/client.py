@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 
 from paretune import calls
 from paretune.aio.handle import AsyncExperimentHandle
+from paretune.aio.insight_verbs import AsyncInsightVerbs
 from paretune.call import WATCH_PAUSE, Call, Pages, Retries, with_advice
 from paretune.calls import Heartbeat
 from paretune.client import DEFAULT_ADDRESS, Client
@@ -20,8 +21,6 @@ from paretune.observation import (
     Event,
     Observation,
     OutcomeKind,
-    ParetoFront,
-    Prediction,
     Suggestion,
     SuggestionState,
 )
@@ -34,7 +33,7 @@ T = TypeVar("T")
 log = logging.getLogger("paretune")
 
 
-class AsyncClient:
+class AsyncClient(AsyncInsightVerbs):
     """A connection to one Optimizer, for one event loop; the verbs of `Client`."""
 
     def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT) -> None:
@@ -271,28 +270,3 @@ class AsyncClient:
             finally:
                 stream.cancel()
             await asyncio.sleep(WATCH_PAUSE)
-
-    # What the results mean
-
-    async def pareto_front(
-        self,
-        experiment_id: str,
-        *,
-        as_of: int = 0,
-        slack: float = 0.0,
-        reference_point: Mapping[str, float] | None = None,
-    ) -> ParetoFront:
-        """As `Client.pareto_front`."""
-        return await self.run(calls.pareto_front(experiment_id, as_of, slack, reference_point))
-
-    async def hypervolume_history(
-        self, experiment_id: str, *, reference_point: Mapping[str, float] | None = None
-    ) -> list[float]:
-        """As `Client.hypervolume_history`."""
-        return await self.run(calls.hypervolume_history(experiment_id, reference_point))
-
-    async def predict(
-        self, experiment_id: str, configurations: Sequence[Mapping[str, Scalar]]
-    ) -> list[Prediction]:
-        """As `Client.predict`."""
-        return await self.run(calls.predict(experiment_id, configurations))

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, overload
 
 from paretune import report
+from paretune.aio.insight_verbs import AsyncHandleInsight
 from paretune.aio.trial import AsyncTrial
 from paretune.experiment import Experiment, ExperimentState
 from paretune.handle import ExperimentHandle
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from paretune.aio.client import AsyncClient
 
 
-class AsyncExperimentHandle:
+class AsyncExperimentHandle(AsyncHandleInsight):
     """One recorded experiment; the verbs of `ExperimentHandle`, awaited.
 
     Attributes:

@@ -81,6 +81,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL. A bug in paretune; the service's log has the details."""
     ERROR_REASON_TOO_FEW_OBSERVATIONS: _ErrorReason.ValueType  # 20
     """FAILED_PRECONDITION. A model needs more observations. Metadata: {"observations": "1"}."""
+    ERROR_REASON_NOTHING_WITHIN_LIMITS: _ErrorReason.ValueType  # 21
+    """FAILED_PRECONDITION. No configuration of the front meets the limits that were asked for.
+    Metadata: {"metric": "inference_ms", "limit": "1.0", "best": "1.3"}, of a limit that no point meets;
+    empty when each limit alone is met.
+    """
+    ERROR_REASON_TOO_MANY_METRICS: _ErrorReason.ValueType  # 22
+    """FAILED_PRECONDITION. The answer is computed exactly, and only for few optimized metrics.
+    Metadata: {"metrics": "4", "most": "3"}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason says in one machine-readable word why a call did not return OK. Invalid input
@@ -145,4 +154,13 @@ ERROR_REASON_BUG: ErrorReason.ValueType  # 19
 """INTERNAL. A bug in paretune; the service's log has the details."""
 ERROR_REASON_TOO_FEW_OBSERVATIONS: ErrorReason.ValueType  # 20
 """FAILED_PRECONDITION. A model needs more observations. Metadata: {"observations": "1"}."""
+ERROR_REASON_NOTHING_WITHIN_LIMITS: ErrorReason.ValueType  # 21
+"""FAILED_PRECONDITION. No configuration of the front meets the limits that were asked for.
+Metadata: {"metric": "inference_ms", "limit": "1.0", "best": "1.3"}, of a limit that no point meets;
+empty when each limit alone is met.
+"""
+ERROR_REASON_TOO_MANY_METRICS: ErrorReason.ValueType  # 22
+"""FAILED_PRECONDITION. The answer is computed exactly, and only for few optimized metrics.
+Metadata: {"metrics": "4", "most": "3"}.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

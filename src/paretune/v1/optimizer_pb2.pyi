@@ -9,6 +9,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import wrappers_pb2 as _wrappers_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from paretune.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -20,6 +21,38 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _AttainmentSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AttainmentSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AttainmentSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ATTAINMENT_SOURCE_UNSPECIFIED: _AttainmentSource.ValueType  # 0
+    """MODEL when it can be had, as ProbabilitySource says; RESAMPLING otherwise. Never in a reply."""
+    ATTAINMENT_SOURCE_RESAMPLING: _AttainmentSource.ValueType  # 1
+    """Each draw is the front of observations drawn at random: how far the front depends on luck in what was
+    tried. As measured; a standard error is not added.
+    """
+    ATTAINMENT_SOURCE_MODEL: _AttainmentSource.ValueType  # 2
+    """Each draw is the front of a joint posterior draw of the noise-free values of the configurations that
+    were tried and may be efficient: how far the front depends on noise in what was measured.
+    """
+
+class AttainmentSource(_AttainmentSource, metaclass=_AttainmentSourceEnumTypeWrapper):
+    """AttainmentSource says where the draws of the front come from."""
+
+ATTAINMENT_SOURCE_UNSPECIFIED: AttainmentSource.ValueType  # 0
+"""MODEL when it can be had, as ProbabilitySource says; RESAMPLING otherwise. Never in a reply."""
+ATTAINMENT_SOURCE_RESAMPLING: AttainmentSource.ValueType  # 1
+"""Each draw is the front of observations drawn at random: how far the front depends on luck in what was
+tried. As measured; a standard error is not added.
+"""
+ATTAINMENT_SOURCE_MODEL: AttainmentSource.ValueType  # 2
+"""Each draw is the front of a joint posterior draw of the noise-free values of the configurations that
+were tried and may be efficient: how far the front depends on noise in what was measured.
+"""
+Global___AttainmentSource: _TypeAlias = AttainmentSource  # noqa: Y015
 
 @_typing.final
 class SuggestRequest(_message.Message):
@@ -103,6 +136,7 @@ class GetParetoFrontRequest(_message.Message):
     AS_OF_OBSERVATION_FIELD_NUMBER: _builtins.int
     SLACK_FIELD_NUMBER: _builtins.int
     REFERENCE_POINT_FIELD_NUMBER: _builtins.int
+    PROBABILITY_SOURCE_FIELD_NUMBER: _builtins.int
     experiment_id: _builtins.str
     """Experiment. Required."""
     as_of_observation: _builtins.int
@@ -110,6 +144,11 @@ class GetParetoFrontRequest(_message.Message):
     slack: _builtins.float
     """Also give observations that are dominated by no more than this many standard errors in every metric
     (the median of those reported for the metric): room for noise. Default 0.
+    """
+    probability_source: _types_pb2.ProbabilitySource.ValueType
+    """What to compute the probabilities of being efficient from. MODEL is taken for the wish that it is: if
+    the model cannot be had (the front of an earlier moment, or fewer than two OK observations), the reply
+    says STANDARD_ERRORS.
     """
     @_builtins.property
     def reference_point(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.MetricValue]:
@@ -124,10 +163,11 @@ class GetParetoFrontRequest(_message.Message):
         as_of_observation: _builtins.int = ...,
         slack: _builtins.float = ...,
         reference_point: _abc.Iterable[_types_pb2.MetricValue] | None = ...,
+        probability_source: _types_pb2.ProbabilitySource.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_observation", b"as_of_observation", "experiment_id", b"experiment_id", "reference_point", b"reference_point", "slack", b"slack"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_observation", b"as_of_observation", "experiment_id", b"experiment_id", "probability_source", b"probability_source", "reference_point", b"reference_point", "slack", b"slack"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -349,3 +389,833 @@ class PredictResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PredictResponse: _TypeAlias = PredictResponse  # noqa: Y015
+
+@_typing.final
+class MetricPoint(_message.Message):
+    """MetricPoint is a point in the space of the optimized metrics."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """One value per metric, in the metrics' units, in the order of `metrics` of the message around it."""
+
+    def __init__(
+        self,
+        *,
+        values: _abc.Iterable[_builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MetricPoint: _TypeAlias = MetricPoint  # noqa: Y015
+
+@_typing.final
+class GetAttainmentRequest(_message.Message):
+    """GetAttainmentRequest asks how certain the front is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    LEVELS_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    SAMPLE_SIZE_FIELD_NUMBER: _builtins.int
+    REFERENCE_POINT_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """Experiment. Required."""
+    source: Global___AttainmentSource.ValueType
+    """Where the draws come from."""
+    samples: _builtins.int
+    """Number of draws: 2 to 4096, with three optimized metrics 2 to 128. 0: 256, with three 64."""
+    sample_size: _builtins.int
+    """RESAMPLING: observations per draw, drawn without replacement; at most as many as there are. 0: as many
+    as there are, drawn with replacement (the bootstrap). Not used by MODEL.
+    """
+    @_builtins.property
+    def levels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """Probabilities of the surfaces, above 0, at most 1; at most 20. Empty: 0.05, 0.5 and 0.95."""
+
+    @_builtins.property
+    def reference_point(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.MetricValue]:
+        """Reference point of the hypervolumes, as in GetParetoFrontRequest."""
+
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        source: Global___AttainmentSource.ValueType = ...,
+        levels: _abc.Iterable[_builtins.float] | None = ...,
+        samples: _builtins.int = ...,
+        sample_size: _builtins.int = ...,
+        reference_point: _abc.Iterable[_types_pb2.MetricValue] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "levels", b"levels", "reference_point", b"reference_point", "sample_size", b"sample_size", "samples", b"samples", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAttainmentRequest: _TypeAlias = GetAttainmentRequest  # noqa: Y015
+
+@_typing.final
+class AttainmentSurface(_message.Message):
+    """AttainmentSurface is the border of what the front attains with some probability."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    level: _builtins.float
+    """Probability: the share of draws whose front is at least as good as each of the points."""
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricPoint]:
+        """The best points of the surface, ordered by the first metric, best first; the surface is the staircase
+        through them. Empty: nothing is attained so often.
+        """
+
+    def __init__(
+        self,
+        *,
+        level: _builtins.float = ...,
+        points: _abc.Iterable[Global___MetricPoint] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "points", b"points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttainmentSurface: _TypeAlias = AttainmentSurface  # noqa: Y015
+
+@_typing.final
+class VorobevExpectation(_message.Message):
+    """VorobevExpectation is the mean front in the sense of Vorob'ev: the surface whose hypervolume is the mean
+    of the hypervolumes of the draws.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SURFACE_FIELD_NUMBER: _builtins.int
+    HYPERVOLUME_FIELD_NUMBER: _builtins.int
+    DEVIATION_FIELD_NUMBER: _builtins.int
+    hypervolume: _builtins.float
+    """Mean hypervolume of the draws, in the product of the metrics' units."""
+    deviation: _builtins.float
+    """Vorob'ev's deviation: mean hypervolume of the symmetric difference between a draw and the surface, in
+    the product of the metrics' units. 0: the front is certain.
+    """
+    @_builtins.property
+    def surface(self) -> Global___AttainmentSurface:
+        """The surface, with Vorob'ev's threshold as level."""
+
+    def __init__(
+        self,
+        *,
+        surface: Global___AttainmentSurface | None = ...,
+        hypervolume: _builtins.float = ...,
+        deviation: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["surface", b"surface"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deviation", b"deviation", "hypervolume", b"hypervolume", "surface", b"surface"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VorobevExpectation: _TypeAlias = VorobevExpectation  # noqa: Y015
+
+@_typing.final
+class GetAttainmentResponse(_message.Message):
+    """GetAttainmentResponse holds the surfaces."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRICS_FIELD_NUMBER: _builtins.int
+    SURFACES_FIELD_NUMBER: _builtins.int
+    EXPECTATION_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    REFERENCE_POINT_FIELD_NUMBER: _builtins.int
+    OBSERVATION_COUNT_FIELD_NUMBER: _builtins.int
+    source: Global___AttainmentSource.ValueType
+    """Where the draws come from."""
+    samples: _builtins.int
+    """Number of draws."""
+    observation_count: _builtins.int
+    """Number of observations that were taken into account."""
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the optimized metrics, in the order of the values of the points."""
+
+    @_builtins.property
+    def surfaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttainmentSurface]:
+        """One surface per level, in the order of the request."""
+
+    @_builtins.property
+    def expectation(self) -> Global___VorobevExpectation:
+        """Absent with one metric. With three metrics the first 64 draws are used."""
+
+    @_builtins.property
+    def reference_point(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.MetricValue]:
+        """Reference point used."""
+
+    def __init__(
+        self,
+        *,
+        metrics: _abc.Iterable[_builtins.str] | None = ...,
+        surfaces: _abc.Iterable[Global___AttainmentSurface] | None = ...,
+        expectation: Global___VorobevExpectation | None = ...,
+        source: Global___AttainmentSource.ValueType = ...,
+        samples: _builtins.int = ...,
+        reference_point: _abc.Iterable[_types_pb2.MetricValue] | None = ...,
+        observation_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expectation", b"expectation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expectation", b"expectation", "metrics", b"metrics", "observation_count", b"observation_count", "reference_point", b"reference_point", "samples", b"samples", "source", b"source", "surfaces", b"surfaces"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetAttainmentResponse: _TypeAlias = GetAttainmentResponse  # noqa: Y015
+
+@_typing.final
+class GetImportanceRequest(_message.Message):
+    """GetImportanceRequest asks how much each parameter matters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """Experiment. Required."""
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetImportanceRequest: _TypeAlias = GetImportanceRequest  # noqa: Y015
+
+@_typing.final
+class ParameterImportance(_message.Message):
+    """ParameterImportance is how much one parameter matters for one target."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARAMETER_FIELD_NUMBER: _builtins.int
+    TOTAL_EFFECT_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    parameter: _builtins.str
+    """Name of the parameter."""
+    total_effect: _builtins.float
+    """Total-effect index of Sobol: the share of the target's variance over the search space that is left when
+    all other parameters are known, 0..1. Interactions count for every parameter that takes part, so the
+    indices of a target may add up to more than 1.
+    """
+    share: _builtins.float
+    """The same, scaled to a sum of 1 over the parameters; all 0 when nothing matters."""
+    def __init__(
+        self,
+        *,
+        parameter: _builtins.str = ...,
+        total_effect: _builtins.float = ...,
+        share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parameter", b"parameter", "share", b"share", "total_effect", b"total_effect"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ParameterImportance: _TypeAlias = ParameterImportance  # noqa: Y015
+
+@_typing.final
+class TargetImportance(_message.Message):
+    """TargetImportance is how much the parameters matter for one target."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRIC_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    EXPLAINED_FIELD_NUMBER: _builtins.int
+    metric: _builtins.str
+    """Name of a metric; empty: reaching the front."""
+    explained: _builtins.float
+    """How far the model can be trusted: the share of the observations' variance that it explains when it
+    predicts each one from the others (leave-one-out), at most 1; at 0 or below the importances mean
+    nothing. For reaching the front: the smallest of the optimized metrics.
+    """
+    @_builtins.property
+    def parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParameterImportance]:
+        """One per parameter, the most important first."""
+
+    def __init__(
+        self,
+        *,
+        metric: _builtins.str = ...,
+        parameters: _abc.Iterable[Global___ParameterImportance] | None = ...,
+        explained: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explained", b"explained", "metric", b"metric", "parameters", b"parameters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TargetImportance: _TypeAlias = TargetImportance  # noqa: Y015
+
+@_typing.final
+class GetImportanceResponse(_message.Message):
+    """GetImportanceResponse holds the importances.
+
+    Indices are those of the model's mean, estimated by Jansen's formula on 256 to 1024 pairs of quasi-random
+    configurations that differ in one parameter (Saltelli et al. 2010, Computer Physics Communications 181),
+    which differ within the linear constraints if there are any (Kucherenko et al. 2012). A metric is taken on
+    the scale on which it is modelled, the logarithm where the model chose that. An inactive conditional
+    parameter changes nothing; so it matters as often as it is active.
+
+    Reaching the front is the event that a configuration is among the tenth of the space that lies closest to
+    the predicted front (additive epsilon, Zitzler et al. 2003: the share of the front's range by which it must
+    improve in all metrics at once), times its probability of being feasible; the indices are those of this
+    event (target sensitivity analysis, Marrel and Chabridon 2021).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGETS_FIELD_NUMBER: _builtins.int
+    OBSERVATION_COUNT_FIELD_NUMBER: _builtins.int
+    observation_count: _builtins.int
+    """Number of observations that the model had seen."""
+    @_builtins.property
+    def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___TargetImportance]:
+        """One per modelled metric, then reaching the front."""
+
+    def __init__(
+        self,
+        *,
+        targets: _abc.Iterable[Global___TargetImportance] | None = ...,
+        observation_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["observation_count", b"observation_count", "targets", b"targets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetImportanceResponse: _TypeAlias = GetImportanceResponse  # noqa: Y015
+
+@_typing.final
+class GetRobustnessRequest(_message.Message):
+    """GetRobustnessRequest asks how the front bears small changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    RADIUS_FIELD_NUMBER: _builtins.int
+    CATEGORIES_FIELD_NUMBER: _builtins.int
+    SLACK_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """Experiment. Required."""
+    categories: _builtins.bool
+    """Also change categorical parameters, each to any other choice with probability `radius`."""
+    @_builtins.property
+    def radius(self) -> _wrappers_pb2.DoubleValue:
+        """Largest change of a parameter as a share of its range (of the logarithm, for a log-scaled one), above 0,
+        at most 0.5; a parameter with steps changes by at least one step. Absent: 0.05.
+        """
+
+    @_builtins.property
+    def slack(self) -> _wrappers_pb2.DoubleValue:
+        """What a changed configuration may fall behind in every metric and still count as good, as a share of the
+        metric's range on the front: 0 to 1. Absent: 0.05.
+        """
+
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        radius: _wrappers_pb2.DoubleValue | None = ...,
+        categories: _builtins.bool = ...,
+        slack: _wrappers_pb2.DoubleValue | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["radius", b"radius", "slack", b"slack"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["categories", b"categories", "experiment_id", b"experiment_id", "radius", b"radius", "slack", b"slack"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRobustnessRequest: _TypeAlias = GetRobustnessRequest  # noqa: Y015
+
+@_typing.final
+class MetricRobustness(_message.Message):
+    """MetricRobustness is what small changes do to one metric, in its units."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRIC_FIELD_NUMBER: _builtins.int
+    NOMINAL_FIELD_NUMBER: _builtins.int
+    MEAN_FIELD_NUMBER: _builtins.int
+    WORST_FIELD_NUMBER: _builtins.int
+    metric: _builtins.str
+    """Name of the metric."""
+    nominal: _builtins.float
+    """Expected noise-free value of the configuration itself."""
+    mean: _builtins.float
+    """Mean over changes."""
+    worst: _builtins.float
+    """The value that changed configurations are worse than in 5 of 100 cases only."""
+    def __init__(
+        self,
+        *,
+        metric: _builtins.str = ...,
+        nominal: _builtins.float = ...,
+        mean: _builtins.float = ...,
+        worst: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mean", b"mean", "metric", b"metric", "nominal", b"nominal", "worst", b"worst"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MetricRobustness: _TypeAlias = MetricRobustness  # noqa: Y015
+
+@_typing.final
+class RobustnessPoint(_message.Message):
+    """RobustnessPoint is how one configuration of the front bears small changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class AssignmentsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _types_pb2.Value: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _types_pb2.Value | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    OBSERVATION_ID_FIELD_NUMBER: _builtins.int
+    ASSIGNMENTS_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    PROBABILITY_EFFICIENT_FIELD_NUMBER: _builtins.int
+    PROBABILITY_WITHIN_SLACK_FIELD_NUMBER: _builtins.int
+    FEASIBILITY_FIELD_NUMBER: _builtins.int
+    observation_id: _builtins.str
+    """Id of the observation."""
+    probability_efficient: _builtins.float
+    """Probability that a changed configuration is feasible, and dominated by nothing that was tried, 0..1."""
+    probability_within_slack: _builtins.float
+    """Probability that it is feasible, and nothing that was tried is better by more than the slack in every
+    metric, 0..1.
+    """
+    feasibility: _builtins.float
+    """Mean probability that a changed configuration is feasible, 0..1."""
+    @_builtins.property
+    def assignments(self) -> _containers.MessageMap[_builtins.str, _types_pb2.Value]:
+        """The configuration: value of every active parameter, by name."""
+
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricRobustness]:
+        """One per optimized metric."""
+
+    def __init__(
+        self,
+        *,
+        observation_id: _builtins.str = ...,
+        assignments: _abc.Mapping[_builtins.str, _types_pb2.Value] | None = ...,
+        metrics: _abc.Iterable[Global___MetricRobustness] | None = ...,
+        probability_efficient: _builtins.float = ...,
+        probability_within_slack: _builtins.float = ...,
+        feasibility: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "feasibility", b"feasibility", "metrics", b"metrics", "observation_id", b"observation_id", "probability_efficient", b"probability_efficient", "probability_within_slack", b"probability_within_slack"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RobustnessPoint: _TypeAlias = RobustnessPoint  # noqa: Y015
+
+@_typing.final
+class GetRobustnessResponse(_message.Message):
+    """GetRobustnessResponse holds one line per configuration of the front.
+
+    64 changes per configuration (uniform in the box of the radius, within the linear constraints), 64 joint
+    posterior draws of the front, and the model's uncertainty about each changed configuration on top.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POINTS_FIELD_NUMBER: _builtins.int
+    OBSERVATION_COUNT_FIELD_NUMBER: _builtins.int
+    observation_count: _builtins.int
+    """Number of observations that the model had seen."""
+    @_builtins.property
+    def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___RobustnessPoint]:
+        """In the order of the front; the 200 of the largest hypervolume contribution of a longer front."""
+
+    def __init__(
+        self,
+        *,
+        points: _abc.Iterable[Global___RobustnessPoint] | None = ...,
+        observation_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["observation_count", b"observation_count", "points", b"points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRobustnessResponse: _TypeAlias = GetRobustnessResponse  # noqa: Y015
+
+@_typing.final
+class RecommendRequest(_message.Message):
+    """RecommendRequest asks for one configuration of the front.
+
+    The values that count are the model's expected noise-free ones of the configurations that were tried (when
+    the model can be had, as ProbabilitySource says), so that a lucky measurement is not preferred; else the
+    measured ones. "Front" and its range below are those of these values.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class Weights(_message.Message):
+        """Weights prefers the point of the smallest augmented weighted Chebyshev distance to the ideal point
+        (Steuer and Choo 1983) after scaling each metric to 0..1 over the front. Unlike a weighted sum this can
+        reach every point of a front, its hollows too.
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class WeightsEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.float
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.float = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        WEIGHTS_FIELD_NUMBER: _builtins.int
+        @_builtins.property
+        def weights(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+            """Weight by metric: optimized ones, not negative, not all 0; a metric that is left out has weight 0."""
+
+        def __init__(
+            self,
+            *,
+            weights: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["weights", b"weights"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Limits(_message.Message):
+        """Limits prefers the best value of one metric within limits."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        @_typing.final
+        class LimitsEntry(_message.Message):
+            DESCRIPTOR: _descriptor.Descriptor
+
+            KEY_FIELD_NUMBER: _builtins.int
+            VALUE_FIELD_NUMBER: _builtins.int
+            key: _builtins.str
+            value: _builtins.float
+            def __init__(
+                self,
+                *,
+                key: _builtins.str = ...,
+                value: _builtins.float = ...,
+            ) -> None: ...
+            _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+            def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+            _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+            def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+            def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+        METRIC_FIELD_NUMBER: _builtins.int
+        LIMITS_FIELD_NUMBER: _builtins.int
+        metric: _builtins.str
+        """Optimized metric to be best in. May be empty when only one optimized metric has no limit."""
+        @_builtins.property
+        def limits(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+            """Worst acceptable value by metric, in its units: the largest of a metric that is minimized, the
+            smallest of one that is maximized. Any metric of the experiment.
+            """
+
+        def __init__(
+            self,
+            *,
+            metric: _builtins.str = ...,
+            limits: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "metric", b"metric"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Knee(_message.Message):
+        """Knee prefers the point farthest below the plane through the worst corners of the front, each metric
+        scaled to 0..1 over the front (Das 1999).
+        """
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        def __init__(
+            self,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    WEIGHTS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
+    KNEE_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """Experiment. Required."""
+    @_builtins.property
+    def weights(self) -> Global___RecommendRequest.Weights:
+        """By the importance of the metrics."""
+
+    @_builtins.property
+    def limits(self) -> Global___RecommendRequest.Limits:
+        """The best value of one metric among the points that keep limits on others."""
+
+    @_builtins.property
+    def knee(self) -> Global___RecommendRequest.Knee:
+        """Where giving up a little of one metric stops gaining much of another."""
+
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        weights: Global___RecommendRequest.Weights | None = ...,
+        limits: Global___RecommendRequest.Limits | None = ...,
+        knee: Global___RecommendRequest.Knee | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["knee", b"knee", "limits", b"limits", "preference", b"preference", "weights", b"weights"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "knee", b"knee", "limits", b"limits", "preference", b"preference", "weights", b"weights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_preference: _TypeAlias = _typing.Literal["weights", "limits", "knee"]  # noqa: Y015
+    _WhichOneofArgType_preference: _TypeAlias = _typing.Literal["preference", b"preference"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_preference) -> _WhichOneofReturnType_preference | None: ...
+
+Global___RecommendRequest: _TypeAlias = RecommendRequest  # noqa: Y015
+
+@_typing.final
+class RecommendResponse(_message.Message):
+    """RecommendResponse holds the choice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POINT_FIELD_NUMBER: _builtins.int
+    EXPECTED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CANDIDATES_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why this one, in a sentence."""
+    candidates: _builtins.int
+    """Number of configurations that it was chosen from."""
+    source: _types_pb2.ProbabilitySource.ValueType
+    """Whether the model's values or the measured ones were used."""
+    @_builtins.property
+    def point(self) -> _types_pb2.ParetoPoint:
+        """The observation of the chosen configuration."""
+
+    @_builtins.property
+    def expected(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.MetricPrediction]:
+        """The values that it was chosen by: expected noise-free values and their standard deviations, or the
+        measured values and standard errors.
+        """
+
+    def __init__(
+        self,
+        *,
+        point: _types_pb2.ParetoPoint | None = ...,
+        expected: _abc.Iterable[_types_pb2.MetricPrediction] | None = ...,
+        reason: _builtins.str = ...,
+        candidates: _builtins.int = ...,
+        source: _types_pb2.ProbabilitySource.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["point", b"point"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "expected", b"expected", "point", b"point", "reason", b"reason", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecommendResponse: _TypeAlias = RecommendResponse  # noqa: Y015
+
+@_typing.final
+class ShouldStopRequest(_message.Message):
+    """ShouldStopRequest asks what the next trials would bring."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    TRIALS_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    REFERENCE_POINT_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """Experiment. Required."""
+    trials: _builtins.int
+    """Number of trials to forecast: 1 to 100. 0: what the budget leaves, within 1 to 20; 10 without a budget."""
+    @_builtins.property
+    def threshold(self) -> _wrappers_pb2.DoubleValue:
+        """Stop when the expected relative gain of hypervolume over these trials is below this, 0 or more.
+        Absent: 0.01.
+        """
+
+    @_builtins.property
+    def reference_point(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.MetricValue]:
+        """Reference point, as in GetParetoFrontRequest. Fronts that grow beyond it gain nothing."""
+
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        trials: _builtins.int = ...,
+        threshold: _wrappers_pb2.DoubleValue | None = ...,
+        reference_point: _abc.Iterable[_types_pb2.MetricValue] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["threshold", b"threshold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "reference_point", b"reference_point", "threshold", b"threshold", "trials", b"trials"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShouldStopRequest: _TypeAlias = ShouldStopRequest  # noqa: Y015
+
+@_typing.final
+class HypervolumeForecast(_message.Message):
+    """HypervolumeForecast is what is expected after some more trials."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRIALS_FIELD_NUMBER: _builtins.int
+    MEAN_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    trials: _builtins.int
+    """Number of further trials."""
+    mean: _builtins.float
+    """Expected hypervolume, noise-free, in the product of the metrics' units."""
+    low: _builtins.float
+    """Exceeded in 95 of 100 cases."""
+    high: _builtins.float
+    """Exceeded in 5 of 100 cases."""
+    def __init__(
+        self,
+        *,
+        trials: _builtins.int = ...,
+        mean: _builtins.float = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low", "mean", b"mean", "trials", b"trials"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HypervolumeForecast: _TypeAlias = HypervolumeForecast  # noqa: Y015
+
+@_typing.final
+class ShouldStopResponse(_message.Message):
+    """ShouldStopResponse holds the forecast and the advice.
+
+    The forecast plays the search on: in each of 32 joint posterior draws of the noise-free values of the front
+    and of some hundred promising candidates, expected hypervolume improvement picks candidates one by one, the
+    draw answers (with noise; a configuration may fail), and the model learns the answer. The same history gives
+    the same forecast.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STOP_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    HYPERVOLUME_FIELD_NUMBER: _builtins.int
+    EXPECTED_RELATIVE_GAIN_FIELD_NUMBER: _builtins.int
+    FORECAST_FIELD_NUMBER: _builtins.int
+    REFERENCE_POINT_FIELD_NUMBER: _builtins.int
+    OBSERVATION_COUNT_FIELD_NUMBER: _builtins.int
+    stop: _builtins.bool
+    """Whether to stop: the expected relative gain is below the threshold."""
+    reason: _builtins.str
+    """The same in a sentence."""
+    hypervolume: _builtins.float
+    """Expected hypervolume now, of the noise-free values of what was tried."""
+    expected_relative_gain: _builtins.float
+    """Expected gain over all the trials, divided by `hypervolume`; 1 when there is a gain and that is 0."""
+    observation_count: _builtins.int
+    """Number of observations that the model had seen."""
+    @_builtins.property
+    def forecast(self) -> _containers.RepeatedCompositeFieldContainer[Global___HypervolumeForecast]:
+        """One per further trial, 1 to the number asked for. Empty when there are too few observations."""
+
+    @_builtins.property
+    def reference_point(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.MetricValue]:
+        """Reference point used."""
+
+    def __init__(
+        self,
+        *,
+        stop: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+        hypervolume: _builtins.float = ...,
+        expected_relative_gain: _builtins.float = ...,
+        forecast: _abc.Iterable[Global___HypervolumeForecast] | None = ...,
+        reference_point: _abc.Iterable[_types_pb2.MetricValue] | None = ...,
+        observation_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_relative_gain", b"expected_relative_gain", "forecast", b"forecast", "hypervolume", b"hypervolume", "observation_count", b"observation_count", "reason", b"reason", "reference_point", b"reference_point", "stop", b"stop"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShouldStopResponse: _TypeAlias = ShouldStopResponse  # noqa: Y015

@@ -56,6 +56,31 @@ class OptimizerServiceStub(object):
                 request_serializer=paretune_dot_v1_dot_optimizer__pb2.PredictRequest.SerializeToString,
                 response_deserializer=paretune_dot_v1_dot_optimizer__pb2.PredictResponse.FromString,
                 _registered_method=True)
+        self.GetAttainment = channel.unary_unary(
+                '/paretune.v1.OptimizerService/GetAttainment',
+                request_serializer=paretune_dot_v1_dot_optimizer__pb2.GetAttainmentRequest.SerializeToString,
+                response_deserializer=paretune_dot_v1_dot_optimizer__pb2.GetAttainmentResponse.FromString,
+                _registered_method=True)
+        self.GetImportance = channel.unary_unary(
+                '/paretune.v1.OptimizerService/GetImportance',
+                request_serializer=paretune_dot_v1_dot_optimizer__pb2.GetImportanceRequest.SerializeToString,
+                response_deserializer=paretune_dot_v1_dot_optimizer__pb2.GetImportanceResponse.FromString,
+                _registered_method=True)
+        self.GetRobustness = channel.unary_unary(
+                '/paretune.v1.OptimizerService/GetRobustness',
+                request_serializer=paretune_dot_v1_dot_optimizer__pb2.GetRobustnessRequest.SerializeToString,
+                response_deserializer=paretune_dot_v1_dot_optimizer__pb2.GetRobustnessResponse.FromString,
+                _registered_method=True)
+        self.Recommend = channel.unary_unary(
+                '/paretune.v1.OptimizerService/Recommend',
+                request_serializer=paretune_dot_v1_dot_optimizer__pb2.RecommendRequest.SerializeToString,
+                response_deserializer=paretune_dot_v1_dot_optimizer__pb2.RecommendResponse.FromString,
+                _registered_method=True)
+        self.ShouldStop = channel.unary_unary(
+                '/paretune.v1.OptimizerService/ShouldStop',
+                request_serializer=paretune_dot_v1_dot_optimizer__pb2.ShouldStopRequest.SerializeToString,
+                response_deserializer=paretune_dot_v1_dot_optimizer__pb2.ShouldStopResponse.FromString,
+                _registered_method=True)
 
 
 class OptimizerServiceServicer(object):
@@ -96,6 +121,51 @@ class OptimizerServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAttainment(self, request, context):
+        """GetAttainment says how certain the front is: surfaces that the front attains with given probability
+        (empirical attainment function: Fonseca, Guerreiro, Lopez-Ibanez and Paquete 2011) and Vorob'ev's
+        expectation and deviation of it (Binois, Ginsbourger and Roustant 2015).
+        Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS or, beyond three
+        optimized metrics, TOO_MANY_METRICS; UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetImportance(self, request, context):
+        """GetImportance says how much each parameter matters: for each metric, and for reaching the front.
+        Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRobustness(self, request, context):
+        """GetRobustness says how the configurations of the front bear small changes of their parameters.
+        Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Recommend(self, request, context):
+        """Recommend picks one configuration from the front: by weights, by limits, or at the knee.
+        Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS when nothing
+        feasible was observed, or NOTHING_WITHIN_LIMITS; UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ShouldStop(self, request, context):
+        """ShouldStop forecasts the hypervolume of the next trials and says whether they are worth their while.
+        With too few observations for a model the advice is to go on. Errors: INVALID_ARGUMENT; NOT_FOUND;
+        UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OptimizerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -118,6 +188,31 @@ def add_OptimizerServiceServicer_to_server(servicer, server):
                     servicer.Predict,
                     request_deserializer=paretune_dot_v1_dot_optimizer__pb2.PredictRequest.FromString,
                     response_serializer=paretune_dot_v1_dot_optimizer__pb2.PredictResponse.SerializeToString,
+            ),
+            'GetAttainment': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAttainment,
+                    request_deserializer=paretune_dot_v1_dot_optimizer__pb2.GetAttainmentRequest.FromString,
+                    response_serializer=paretune_dot_v1_dot_optimizer__pb2.GetAttainmentResponse.SerializeToString,
+            ),
+            'GetImportance': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetImportance,
+                    request_deserializer=paretune_dot_v1_dot_optimizer__pb2.GetImportanceRequest.FromString,
+                    response_serializer=paretune_dot_v1_dot_optimizer__pb2.GetImportanceResponse.SerializeToString,
+            ),
+            'GetRobustness': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRobustness,
+                    request_deserializer=paretune_dot_v1_dot_optimizer__pb2.GetRobustnessRequest.FromString,
+                    response_serializer=paretune_dot_v1_dot_optimizer__pb2.GetRobustnessResponse.SerializeToString,
+            ),
+            'Recommend': grpc.unary_unary_rpc_method_handler(
+                    servicer.Recommend,
+                    request_deserializer=paretune_dot_v1_dot_optimizer__pb2.RecommendRequest.FromString,
+                    response_serializer=paretune_dot_v1_dot_optimizer__pb2.RecommendResponse.SerializeToString,
+            ),
+            'ShouldStop': grpc.unary_unary_rpc_method_handler(
+                    servicer.ShouldStop,
+                    request_deserializer=paretune_dot_v1_dot_optimizer__pb2.ShouldStopRequest.FromString,
+                    response_serializer=paretune_dot_v1_dot_optimizer__pb2.ShouldStopResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -230,6 +325,141 @@ class OptimizerService(object):
             '/paretune.v1.OptimizerService/Predict',
             paretune_dot_v1_dot_optimizer__pb2.PredictRequest.SerializeToString,
             paretune_dot_v1_dot_optimizer__pb2.PredictResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAttainment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paretune.v1.OptimizerService/GetAttainment',
+            paretune_dot_v1_dot_optimizer__pb2.GetAttainmentRequest.SerializeToString,
+            paretune_dot_v1_dot_optimizer__pb2.GetAttainmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetImportance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paretune.v1.OptimizerService/GetImportance',
+            paretune_dot_v1_dot_optimizer__pb2.GetImportanceRequest.SerializeToString,
+            paretune_dot_v1_dot_optimizer__pb2.GetImportanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRobustness(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paretune.v1.OptimizerService/GetRobustness',
+            paretune_dot_v1_dot_optimizer__pb2.GetRobustnessRequest.SerializeToString,
+            paretune_dot_v1_dot_optimizer__pb2.GetRobustnessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Recommend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paretune.v1.OptimizerService/Recommend',
+            paretune_dot_v1_dot_optimizer__pb2.RecommendRequest.SerializeToString,
+            paretune_dot_v1_dot_optimizer__pb2.RecommendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ShouldStop(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paretune.v1.OptimizerService/ShouldStop',
+            paretune_dot_v1_dot_optimizer__pb2.ShouldStopRequest.SerializeToString,
+            paretune_dot_v1_dot_optimizer__pb2.ShouldStopResponse.FromString,
             options,
             channel_credentials,
             insecure,

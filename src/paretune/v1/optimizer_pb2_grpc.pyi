@@ -51,6 +51,31 @@ class OptimizerServiceStub:
     """Predict says what the model expects of given configurations.
     Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
     """
+    GetAttainment: _grpc.UnaryUnaryMultiCallable[_optimizer_pb2.GetAttainmentRequest, _optimizer_pb2.GetAttainmentResponse]
+    """GetAttainment says how certain the front is: surfaces that the front attains with given probability
+    (empirical attainment function: Fonseca, Guerreiro, Lopez-Ibanez and Paquete 2011) and Vorob'ev's
+    expectation and deviation of it (Binois, Ginsbourger and Roustant 2015).
+    Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS or, beyond three
+    optimized metrics, TOO_MANY_METRICS; UNAVAILABLE.
+    """
+    GetImportance: _grpc.UnaryUnaryMultiCallable[_optimizer_pb2.GetImportanceRequest, _optimizer_pb2.GetImportanceResponse]
+    """GetImportance says how much each parameter matters: for each metric, and for reaching the front.
+    Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
+    """
+    GetRobustness: _grpc.UnaryUnaryMultiCallable[_optimizer_pb2.GetRobustnessRequest, _optimizer_pb2.GetRobustnessResponse]
+    """GetRobustness says how the configurations of the front bear small changes of their parameters.
+    Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
+    """
+    Recommend: _grpc.UnaryUnaryMultiCallable[_optimizer_pb2.RecommendRequest, _optimizer_pb2.RecommendResponse]
+    """Recommend picks one configuration from the front: by weights, by limits, or at the knee.
+    Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS when nothing
+    feasible was observed, or NOTHING_WITHIN_LIMITS; UNAVAILABLE.
+    """
+    ShouldStop: _grpc.UnaryUnaryMultiCallable[_optimizer_pb2.ShouldStopRequest, _optimizer_pb2.ShouldStopResponse]
+    """ShouldStop forecasts the hypervolume of the next trials and says whether they are worth their while.
+    With too few observations for a model the advice is to go on. Errors: INVALID_ARGUMENT; NOT_FOUND;
+    UNAVAILABLE.
+    """
 
 @_typing.type_check_only
 class OptimizerServiceAsyncStub(OptimizerServiceStub):
@@ -74,6 +99,31 @@ class OptimizerServiceAsyncStub(OptimizerServiceStub):
     Predict: _aio.UnaryUnaryMultiCallable[_optimizer_pb2.PredictRequest, _optimizer_pb2.PredictResponse]  # type: ignore[assignment]
     """Predict says what the model expects of given configurations.
     Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
+    """
+    GetAttainment: _aio.UnaryUnaryMultiCallable[_optimizer_pb2.GetAttainmentRequest, _optimizer_pb2.GetAttainmentResponse]  # type: ignore[assignment]
+    """GetAttainment says how certain the front is: surfaces that the front attains with given probability
+    (empirical attainment function: Fonseca, Guerreiro, Lopez-Ibanez and Paquete 2011) and Vorob'ev's
+    expectation and deviation of it (Binois, Ginsbourger and Roustant 2015).
+    Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS or, beyond three
+    optimized metrics, TOO_MANY_METRICS; UNAVAILABLE.
+    """
+    GetImportance: _aio.UnaryUnaryMultiCallable[_optimizer_pb2.GetImportanceRequest, _optimizer_pb2.GetImportanceResponse]  # type: ignore[assignment]
+    """GetImportance says how much each parameter matters: for each metric, and for reaching the front.
+    Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
+    """
+    GetRobustness: _aio.UnaryUnaryMultiCallable[_optimizer_pb2.GetRobustnessRequest, _optimizer_pb2.GetRobustnessResponse]  # type: ignore[assignment]
+    """GetRobustness says how the configurations of the front bear small changes of their parameters.
+    Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
+    """
+    Recommend: _aio.UnaryUnaryMultiCallable[_optimizer_pb2.RecommendRequest, _optimizer_pb2.RecommendResponse]  # type: ignore[assignment]
+    """Recommend picks one configuration from the front: by weights, by limits, or at the knee.
+    Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS when nothing
+    feasible was observed, or NOTHING_WITHIN_LIMITS; UNAVAILABLE.
+    """
+    ShouldStop: _aio.UnaryUnaryMultiCallable[_optimizer_pb2.ShouldStopRequest, _optimizer_pb2.ShouldStopResponse]  # type: ignore[assignment]
+    """ShouldStop forecasts the hypervolume of the next trials and says whether they are worth their while.
+    With too few observations for a model the advice is to go on. Errors: INVALID_ARGUMENT; NOT_FOUND;
+    UNAVAILABLE.
     """
 
 class OptimizerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -119,6 +169,61 @@ class OptimizerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_optimizer_pb2.PredictResponse, _abc.Awaitable[_optimizer_pb2.PredictResponse]]:
         """Predict says what the model expects of given configurations.
         Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def GetAttainment(
+        self,
+        request: _optimizer_pb2.GetAttainmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_optimizer_pb2.GetAttainmentResponse, _abc.Awaitable[_optimizer_pb2.GetAttainmentResponse]]:
+        """GetAttainment says how certain the front is: surfaces that the front attains with given probability
+        (empirical attainment function: Fonseca, Guerreiro, Lopez-Ibanez and Paquete 2011) and Vorob'ev's
+        expectation and deviation of it (Binois, Ginsbourger and Roustant 2015).
+        Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS or, beyond three
+        optimized metrics, TOO_MANY_METRICS; UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def GetImportance(
+        self,
+        request: _optimizer_pb2.GetImportanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_optimizer_pb2.GetImportanceResponse, _abc.Awaitable[_optimizer_pb2.GetImportanceResponse]]:
+        """GetImportance says how much each parameter matters: for each metric, and for reaching the front.
+        Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def GetRobustness(
+        self,
+        request: _optimizer_pb2.GetRobustnessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_optimizer_pb2.GetRobustnessResponse, _abc.Awaitable[_optimizer_pb2.GetRobustnessResponse]]:
+        """GetRobustness says how the configurations of the front bear small changes of their parameters.
+        Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS; UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def Recommend(
+        self,
+        request: _optimizer_pb2.RecommendRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_optimizer_pb2.RecommendResponse, _abc.Awaitable[_optimizer_pb2.RecommendResponse]]:
+        """Recommend picks one configuration from the front: by weights, by limits, or at the knee.
+        Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with TOO_FEW_OBSERVATIONS when nothing
+        feasible was observed, or NOTHING_WITHIN_LIMITS; UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def ShouldStop(
+        self,
+        request: _optimizer_pb2.ShouldStopRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_optimizer_pb2.ShouldStopResponse, _abc.Awaitable[_optimizer_pb2.ShouldStopResponse]]:
+        """ShouldStop forecasts the hypervolume of the next trials and says whether they are worth their while.
+        With too few observations for a model the advice is to go on. Errors: INVALID_ARGUMENT; NOT_FOUND;
+        UNAVAILABLE.
         """
 
 def add_OptimizerServiceServicer_to_server(servicer: OptimizerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

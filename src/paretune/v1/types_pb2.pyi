@@ -266,6 +266,44 @@ FAILURE_REASON_NO_RESULT: FailureReason.ValueType  # 7
 """The process ended without reporting its metrics, or reported something unusable."""
 Global___FailureReason: _TypeAlias = FailureReason  # noqa: Y015
 
+class _ProbabilitySource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProbabilitySourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ProbabilitySource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROBABILITY_SOURCE_UNSPECIFIED: _ProbabilitySource.ValueType  # 0
+    """In a request: MODEL when the front is that of all observations, at least 2 p + 6 of them (p: number
+    of parameters) and at most 1000 are OK, and the front has at most 200 points; STANDARD_ERRORS
+    otherwise. Never in a reply.
+    """
+    PROBABILITY_SOURCE_STANDARD_ERRORS: _ProbabilitySource.ValueType  # 1
+    """The reported standard errors alone: values are drawn around the measured ones, independently; a value
+    without a standard error counts as exact. A lucky measurement keeps its luck.
+    """
+    PROBABILITY_SOURCE_MODEL: _ProbabilitySource.ValueType  # 2
+    """The model: joint draws of the noise-free values of all configurations that may be efficient. It knows
+    the reported standard errors, learns the noise that was not reported, and weighs neighbours in.
+    """
+
+class ProbabilitySource(_ProbabilitySource, metaclass=_ProbabilitySourceEnumTypeWrapper):
+    """ProbabilitySource says what the probabilities of being efficient were computed from."""
+
+PROBABILITY_SOURCE_UNSPECIFIED: ProbabilitySource.ValueType  # 0
+"""In a request: MODEL when the front is that of all observations, at least 2 p + 6 of them (p: number
+of parameters) and at most 1000 are OK, and the front has at most 200 points; STANDARD_ERRORS
+otherwise. Never in a reply.
+"""
+PROBABILITY_SOURCE_STANDARD_ERRORS: ProbabilitySource.ValueType  # 1
+"""The reported standard errors alone: values are drawn around the measured ones, independently; a value
+without a standard error counts as exact. A lucky measurement keeps its luck.
+"""
+PROBABILITY_SOURCE_MODEL: ProbabilitySource.ValueType  # 2
+"""The model: joint draws of the noise-free values of all configurations that may be efficient. It knows
+the reported standard errors, learns the noise that was not reported, and weighs neighbours in.
+"""
+Global___ProbabilitySource: _TypeAlias = ProbabilitySource  # noqa: Y015
+
 @_typing.final
 class Value(_message.Message):
     """Value is one typed value of a parameter. A double parameter takes double_value, an int
@@ -1502,7 +1540,9 @@ class ParetoPoint(_message.Message):
     PROBABILITY_EFFICIENT_FIELD_NUMBER: _builtins.int
     HYPERVOLUME_CONTRIBUTION_FIELD_NUMBER: _builtins.int
     probability_efficient: _builtins.float
-    """Probability that it is efficient, given the noise of all observations, 0..1."""
+    """Probability that its configuration is efficient among those observed, given the noise of all
+    observations, 0..1. ParetoFront.probability_source says how it was found.
+    """
     hypervolume_contribution: _builtins.float
     """Hypervolume that would be lost without it, in units of the metrics."""
     @_builtins.property
@@ -1536,10 +1576,13 @@ class ParetoFront(_message.Message):
     HYPERVOLUME_FIELD_NUMBER: _builtins.int
     REFERENCE_POINT_FIELD_NUMBER: _builtins.int
     OBSERVATION_COUNT_FIELD_NUMBER: _builtins.int
+    PROBABILITY_SOURCE_FIELD_NUMBER: _builtins.int
     hypervolume: _builtins.float
     """Hypervolume between the points and the reference point; 0 when there are none."""
     observation_count: _builtins.int
     """Number of observations that were taken into account."""
+    probability_source: Global___ProbabilitySource.ValueType
+    """What the probabilities of being efficient were computed from."""
     @_builtins.property
     def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParetoPoint]:
         """The points, ordered by the first optimized metric, best first."""
@@ -1555,10 +1598,11 @@ class ParetoFront(_message.Message):
         hypervolume: _builtins.float = ...,
         reference_point: _abc.Iterable[Global___MetricValue] | None = ...,
         observation_count: _builtins.int = ...,
+        probability_source: Global___ProbabilitySource.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hypervolume", b"hypervolume", "observation_count", b"observation_count", "points", b"points", "reference_point", b"reference_point"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hypervolume", b"hypervolume", "observation_count", b"observation_count", "points", b"points", "probability_source", b"probability_source", "reference_point", b"reference_point"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,6 +11,19 @@ from paretune.wire.experiment import (
     metric_from_proto,
     metric_to_proto,
 )
+from paretune.wire.insight import (
+    advice_from_proto,
+    advice_to_proto,
+    attainment_from_proto,
+    attainment_to_proto,
+    importance_from_proto,
+    importance_to_proto,
+    preference_to_proto,
+    recommendation_from_proto,
+    recommendation_to_proto,
+    robustness_from_proto,
+    robustness_to_proto,
+)
 from paretune.wire.observation import (
     checkpoint_from_proto,
     checkpoint_to_proto,
@@ -50,8 +63,12 @@ from paretune.wire.values import (
 )
 
 __all__ = [
+    "advice_from_proto",
+    "advice_to_proto",
     "assignments_from_proto",
     "assignments_to_proto",
+    "attainment_from_proto",
+    "attainment_to_proto",
     "checkpoint_from_proto",
     "checkpoint_to_proto",
     "configuration_to_proto",
@@ -66,6 +83,8 @@ __all__ = [
     "experiment_to_proto",
     "front_from_proto",
     "front_to_proto",
+    "importance_from_proto",
+    "importance_to_proto",
     "lease_policy_from_proto",
     "metric_from_proto",
     "metric_to_proto",
@@ -80,9 +99,14 @@ __all__ = [
     "point_to_proto",
     "prediction_from_proto",
     "prediction_to_proto",
+    "preference_to_proto",
     "proposal_to_proto",
     "provenance_from_proto",
     "provenance_to_proto",
+    "recommendation_from_proto",
+    "recommendation_to_proto",
+    "robustness_from_proto",
+    "robustness_to_proto",
     "suggestion_from_proto",
     "suggestion_to_proto",
     "time_from_proto",

@@ -20,6 +20,7 @@ from paretune.observation import (
     ParetoFront,
     ParetoPoint,
     Prediction,
+    ProbabilitySource,
     Proposal,
     Provenance,
     Suggestion,
@@ -210,35 +211,42 @@ def point_to_proto(values: Mapping[str, float]) -> list[types_pb2.MetricValue]:
     return [types_pb2.MetricValue(metric=name, value=value) for name, value in values.items()]
 
 
+def pareto_point_to_proto(point: ParetoPoint) -> types_pb2.ParetoPoint:
+    return types_pb2.ParetoPoint(
+        observation=observation_to_proto(point.observation),
+        probability_efficient=point.probability_efficient,
+        hypervolume_contribution=point.hypervolume_contribution,
+    )
+
+
+def pareto_point_from_proto(message: types_pb2.ParetoPoint) -> ParetoPoint:
+    return ParetoPoint(
+        observation_from_proto(message.observation),
+        message.probability_efficient,
+        message.hypervolume_contribution,
+    )
+
+
 def front_to_proto(front: ParetoFront) -> types_pb2.ParetoFront:
     return types_pb2.ParetoFront(
-        points=[
-            types_pb2.ParetoPoint(
-                observation=observation_to_proto(point.observation),
-                probability_efficient=point.probability_efficient,
-                hypervolume_contribution=point.hypervolume_contribution,
-            )
-            for point in front.points
-        ],
+        points=map(pareto_point_to_proto, front.points),
         hypervolume=front.hypervolume,
         reference_point=point_to_proto(front.reference_point),
         observation_count=front.observation_count,
+        probability_source=enum_to_proto(front.probability_source),
     )
 
 
 def front_from_proto(message: types_pb2.ParetoFront) -> ParetoFront:
     return ParetoFront(
-        points=tuple(
-            ParetoPoint(
-                observation_from_proto(point.observation),
-                point.probability_efficient,
-                point.hypervolume_contribution,
-            )
-            for point in message.points
-        ),
+        points=tuple(map(pareto_point_from_proto, message.points)),
         hypervolume=message.hypervolume,
         reference_point={value.metric: value.value for value in message.reference_point},
         observation_count=message.observation_count,
+        # An older Optimizer does not say; it knew one source.
+        probability_source=enum_from_proto(
+            ProbabilitySource, message.probability_source or 1, "probability_source"
+        ),
     )
 
 

@@ -1,0 +1,185 @@
+"""The reading half of OptimizerService: everything that can be said about results. Check, delegate, map."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import grpc
+
+from paretune import wire
+from paretune.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument
+from paretune.insight import AttainmentSource
+from paretune.observation import Prediction, ProbabilitySource
+from paretune.rpc.status import error_of
+from paretune.v1 import optimizer_pb2 as pb
+from paretune.v1 import optimizer_pb2_grpc, store_pb2, store_pb2_grpc, types_pb2
+from paretune_optimizer.attainment import attainment
+from paretune_optimizer.feed import Feed
+from paretune_optimizer.forecast import should_stop
+from paretune_optimizer.front import hypervolume_history, pareto_front
+from paretune_optimizer.history import History
+from paretune_optimizer.importance import importance
+from paretune_optimizer.predict import predict_assignments
+from paretune_optimizer.recommend import recommend
+from paretune_optimizer.robustness import robustness
+
+CALL_LIMIT = 30.0
+"""Seconds that a call may take in all when the caller set no deadline."""
+MAX_CONFIGURATIONS = 10_000
+MAX_LEVELS = 20
+MAX_TRIALS = 100
+
+
+class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
+    """Answers from the views; computes in `executor`, so that the event loop stays free."""
+
+    def __init__(self, store: grpc.aio.Channel, feed: Feed, executor: Executor) -> None:
+        """Serve with the Store behind `store` and the views of `feed`."""
+        self._store = store_pb2_grpc.StoreServiceStub(store)
+        self._feed = feed
+        self._executor = executor
+
+    async def GetParetoFront(
+        self, request: pb.GetParetoFrontRequest, context: Any
+    ) -> pb.GetParetoFrontResponse:
+        """See optimizer.proto."""
+        if not 0 <= request.slack < float("inf") or request.as_of_observation < 0:
+            raise InvalidArgument.of("slack or as_of_observation", "must not be negative")
+        source = _choice(ProbabilitySource, request.probability_source, "probability_source")
+        async with self._current(request.experiment_id, context) as history:
+            reference = _reference(request.reference_point)
+            front = await self._compute(
+                partial(pareto_front, history, request.as_of_observation, request.slack, reference, source)
+            )
+        return pb.GetParetoFrontResponse(front=wire.front_to_proto(front))
+
+    async def GetHypervolumeHistory(
+        self, request: pb.GetHypervolumeHistoryRequest, context: Any
+    ) -> pb.GetHypervolumeHistoryResponse:
+        """See optimizer.proto."""
+        async with self._current(request.experiment_id, context) as history:
+            work = partial(hypervolume_history, history, _reference(request.reference_point))
+            volumes, reference = await self._compute(work)
+        return pb.GetHypervolumeHistoryResponse(
+            hypervolumes=volumes, reference_point=wire.point_to_proto(reference)
+        )
+
+    async def Predict(self, request: pb.PredictRequest, context: Any) -> pb.PredictResponse:
+        """See optimizer.proto."""
+        if not 1 <= len(request.configurations) <= MAX_CONFIGURATIONS:
+            raise InvalidArgument.of("configurations", f"must number 1 to {MAX_CONFIGURATIONS}")
+        async with self._current(request.experiment_id, context) as history:
+            read = partial(_configuration, history)
+            configurations = wire.each(read, request.configurations, "configurations")
+            if len(history) < 2:
+                raise FailedPrecondition(
+                    f"A model needs at least 2 observations; there are {len(history)}.",
+                    reason="TOO_FEW_OBSERVATIONS",
+                    metadata={"observations": str(len(history))},
+                )
+            told = await self._compute(partial(predict_assignments, history, configurations))
+            count = len(history)
+        return pb.PredictResponse(
+            predictions=[
+                wire.prediction_to_proto(
+                    Prediction(p.metrics, 1.0 if p.feasibility is None else p.feasibility, p.efficient)
+                )
+                for p in told
+            ],
+            observation_count=count,
+        )
+
+    async def GetAttainment(self, request: pb.GetAttainmentRequest, context: Any) -> pb.GetAttainmentResponse:
+        """See optimizer.proto."""
+        if len(request.levels) > MAX_LEVELS or not all(0 < level <= 1 for level in request.levels):
+            raise InvalidArgument.of("levels", f"must be at most {MAX_LEVELS} numbers above 0, at most 1")
+        source = _choice(AttainmentSource, request.source, "source")
+        async with self._current(request.experiment_id, context) as history:
+            work = partial(
+                attainment, history, source, list(request.levels), request.samples, request.sample_size,
+                _reference(request.reference_point),
+            )  # fmt: skip
+            return wire.attainment_to_proto(await self._compute(work))
+
+    async def GetImportance(self, request: pb.GetImportanceRequest, context: Any) -> pb.GetImportanceResponse:
+        """See optimizer.proto."""
+        async with self._current(request.experiment_id, context) as history:
+            return wire.importance_to_proto(await self._compute(partial(importance, history)))
+
+    async def GetRobustness(self, request: pb.GetRobustnessRequest, context: Any) -> pb.GetRobustnessResponse:
+        """See optimizer.proto."""
+        radius = request.radius.value if request.HasField("radius") else 0.05
+        slack = request.slack.value if request.HasField("slack") else 0.05
+        if not 0 < radius <= 0.5:
+            raise InvalidArgument.of("radius", f"is {radius!r}; it must be above 0 and at most 0.5")
+        if not 0 <= slack <= 1:
+            raise InvalidArgument.of("slack", f"is {slack!r}; it must be 0 to 1")
+        async with self._current(request.experiment_id, context) as history:
+            work = partial(robustness, history, radius, slack, categories=request.categories)
+            return wire.robustness_to_proto(await self._compute(work))
+
+    async def Recommend(self, request: pb.RecommendRequest, context: Any) -> pb.RecommendResponse:
+        """See optimizer.proto."""
+        kind = request.WhichOneof("preference")
+        wanted: dict[str, Any] = {}
+        if kind == "weights":
+            wanted = {"weights": dict(request.weights.weights)}
+        elif kind == "limits":
+            wanted = {"metric": request.limits.metric, "limits": dict(request.limits.limits)}
+        async with self._current(request.experiment_id, context) as history:
+            found = await self._compute(partial(recommend, history, **wanted))
+        return wire.recommendation_to_proto(found)
+
+    async def ShouldStop(self, request: pb.ShouldStopRequest, context: Any) -> pb.ShouldStopResponse:
+        """See optimizer.proto."""
+        threshold = request.threshold.value if request.HasField("threshold") else 0.01
+        if not 0 <= request.trials <= MAX_TRIALS:
+            raise InvalidArgument.of("trials", f"is {request.trials}; it must be 1 to {MAX_TRIALS} (0: auto)")
+        if not 0 <= threshold < float("inf"):
+            raise InvalidArgument.of("threshold", f"is {threshold!r}; it must be finite and not negative")
+        async with self._current(request.experiment_id, context) as history:
+            reference = _reference(request.reference_point)
+            work = partial(should_stop, history, request.trials, threshold, reference)
+            return wire.advice_to_proto(await self._compute(work))
+
+    @asynccontextmanager
+    async def _current(self, experiment_id: str, context: Any) -> AsyncIterator[History]:
+        """The history of an experiment, as current as the Store at this moment."""
+        if not experiment_id:
+            raise InvalidArgument.of("experiment_id", "is required")
+        deadline = time.monotonic() + (context.time_remaining() or CALL_LIMIT)
+        request = store_pb2.GetExperimentRequest(experiment_id=experiment_id)
+        reply = await self._call("GetExperiment", request, deadline)
+        left = deadline - time.monotonic()
+        async with self._feed.view(experiment_id, reply.event_sequence, left) as (_, history):
+            yield history
+
+    async def _call(self, name: str, request: Any, deadline: float) -> Any:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded("The Store did not answer in time; retry with the same request_id.")
+        try:
+            return await getattr(self._store, name)(request, timeout=left, wait_for_ready=True)
+        except grpc.aio.AioRpcError as failure:
+            raise error_of(failure) from failure
+
+    async def _compute(self, work: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+def _configuration(history: History, message: pb.Configuration) -> dict[str, Any]:
+    return wire.assignments_from_proto(message.assignments, history.experiment.space)
+
+
+def _reference(values: Sequence[types_pb2.MetricValue]) -> Mapping[str, float] | None:
+    wire.each(wire.metric_value_from_proto, values, "reference_point")
+    return {value.metric: value.value for value in values} or None
+
+
+def _choice(kind: Any, number: int, field: str) -> Any:
+    """The member of an enum that a request names, None when it leaves the choice to the Optimizer."""
+    return wire.enum_from_proto(kind, number, field) if number else None
