@@ -93,7 +93,7 @@ class Backoff:
         self.deaths = 1 if lived >= self._settled else self.deaths + 1
         if self.deaths >= (self._attempts if served else self._first_attempts):
             return None
-        return min(self._first * 2 ** (self.deaths - 1), self._longest)
+        return min(self._first * 2.0 ** (self.deaths - 1), self._longest)
 
 
 class _Child:

@@ -223,7 +223,8 @@ def _represent_dict(dumper: yaml.SafeDumper, values: dict[str, Any]) -> yaml.Nod
 def _represent_str(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     node = dumper.represent_scalar("tag:yaml.org,2002:str", text)
     # What this module's reader, or YAML 1.1, would take for something else is quoted.
-    plain = _Loader("").resolve(yaml.ScalarNode, text, (True, False)) == "tag:yaml.org,2002:str"
+    tag = _Loader("").resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    plain = tag == "tag:yaml.org,2002:str"
     return node if plain else dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'")
 
 
