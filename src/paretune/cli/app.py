@@ -4,21 +4,23 @@ Exit codes: 0 done; 1 a failure, such as a service that does not answer; 2 a mis
 as a wrong option, a bad file or an unknown experiment; 130 interrupted by Ctrl-C, 143 by SIGTERM.
 """
 
+import logging
 import os
 import signal
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from paretune.cli import read, run, steer, up
-from paretune.cli.console import clean
+from paretune.cli.console import Remarks, clean
 from paretune.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ParetuneError
 
 MISTAKES = (InvalidArgument, NotFound, AlreadyExists, FailedPrecondition)
+INTERRUPTED = 128 + signal.SIGINT
 
 app = typer.Typer(
     name="paretune",
@@ -62,14 +64,6 @@ for steering in (steer.pause, steer.resume, steer.delete):
     app.command()(steering)
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: everything is put in order as after Ctrl-C."""
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated(number)
-
-
 def main() -> NoReturn:
     """Run the command line of this process and exit."""
     arguments = sys.argv[1:]
@@ -77,28 +71,48 @@ def main() -> NoReturn:
 
 
 def guarded(command: Callable[[], object]) -> int:
-    """Run a command of this process; its exit code. An error is one line on standard error."""
-    debug = "--debug" in sys.argv
+    """Run a command of this process; its exit code. An error is one line on standard error.
+
+    SIGTERM and SIGHUP interrupt it as Ctrl-C does, so that everything is put in order.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    logging.getLogger("paretune").addHandler(Remarks())
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _terminate)
+        signal.signal(number, interrupt)
+    code = _attempt(command)
+    return 128 + received[0] if received and code == INTERRUPTED else code
+
+
+def _attempt(command: Callable[[], object]) -> int:
+    debug = "--debug" in sys.argv
     try:
         code = command()
         sys.stdout.flush()
     except ParetuneError as error:
         return _fail(str(error), 2 if isinstance(error, MISTAKES) else 1, debug)
-    except Terminated as signaled:
-        return 128 + int(signaled.args[0])
     except (KeyboardInterrupt, typer.Abort):
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe has seen enough; nothing more may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return 128 + signal.SIGPIPE
     except Exception as error:
         if hasattr(error, "format_message"):  # wrong usage: the class moved between versions of typer
-            return _fail(str(error.format_message()), 2, debug)
+            return _fail(_usage(error), 2, debug)
         return _fail(f"{type(error).__name__}: {error} (a bug; --debug shows more)", 1, debug)
     return code if isinstance(code, int) else 0
+
+
+def _usage(error: Any) -> str:
+    """What was wrong with the words of the command, and where its help is."""
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message}. Try `{context.command_path} --help`." if context else f"{message}."
 
 
 def _fail(message: str, code: int, debug: bool) -> int:

@@ -1,6 +1,7 @@
 """Where the command line writes: results on standard output, progress and remarks on standard error."""
 
 import json
+import logging
 import os
 import re
 import sys
@@ -35,6 +36,22 @@ def err() -> Console:
 def remark(text: str) -> None:
     """Say something beside the results, on standard error."""
     _print_text(err(), text)
+
+
+class Remarks(logging.Handler):
+    """Says what the library logs, but not the same thing again within some seconds."""
+
+    def __init__(self, pause: float = 10.0) -> None:
+        super().__init__(logging.WARNING)
+        self._pause = pause
+        self._said: dict[str, float] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say one record."""
+        key = str(record.msg)
+        if record.created - self._said.get(key, -self._pause) >= self._pause:
+            self._said[key] = record.created
+            remark(record.getMessage())
 
 
 def say(text: str) -> None:

@@ -77,7 +77,7 @@ class Course:
         """Let one event change the state; gives the observation, if it is a new one."""
         change = event.change
         if isinstance(change, Experiment):
-            self.experiment = change
+            self._take_experiment(change)
         elif isinstance(change, Suggestion):
             self._take_suggestion(change)
         elif isinstance(change, Checkpoint):
@@ -87,6 +87,12 @@ class Course:
         elif change.ordinal > self.observed:
             return self._take_observation(change)
         return None
+
+    def _take_experiment(self, experiment: Experiment) -> None:
+        # Events begin with the past: what the experiment was then must not hide what it is now.
+        known, told = self.experiment.update_time, experiment.update_time
+        if known is None or told is None or told >= known:
+            self.experiment = experiment
 
     def _take_suggestion(self, suggestion: Suggestion) -> None:
         if suggestion.state is SuggestionState.LEASED:

@@ -24,13 +24,15 @@ def _table(*columns: str, title: str = "") -> Table:
 
 def experiments_table(experiments: Iterable[Experiment]) -> Table:
     """One line for each experiment."""
-    table = _table("id", "name", "state", "observations", "policy", "created")
-    table.columns[0].no_wrap = True
+    table = _table("id", "name", "state", "done", "failed", "created")
+    for index in (0, 3, 5):
+        table.columns[index].no_wrap = True
     for e in experiments:
-        table.add_row(
-            Text(e.id), Text(clean(e.name)), e.state.name.lower(), count_text(e), e.policy.name.lower(),
-            time_text(e.create_time),
-        )  # fmt: skip
+        progress, budget = e.progress, e.observation_budget
+        done = f"{progress.observations}/{budget}" if budget else str(progress.observations)
+        failed = progress.infeasible + progress.crashed + progress.lost
+        name, created = Text(clean(e.name)), time_text(e.create_time)
+        table.add_row(Text(e.id), name, e.state.name.lower(), done, str(failed or ""), created)
     return table
 
 

@@ -1,0 +1,231 @@
+"""`paretune run` from a file to a front: create, resume, interrupt, refuse."""
+
+import csv
+import io
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from paretune.cli.workloads import check_workload
+from paretune.errors import InvalidArgument
+from paretune.experiment_file import parse_experiment
+
+SLOW = ("seconds: 0", "seconds: 0.3")
+
+
+def results(folder):
+    return list(csv.DictReader(io.StringIO((folder / "results" / "toy.csv").read_text())))
+
+
+def services_of(folder):
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        command = " ".join(process.info["cmdline"] or ())
+        if "paretune_" in command and str(folder) in command:
+            found.append(command)
+    return found
+
+
+def change(folder, *pairs):
+    text = (folder / "toy.yaml").read_text()
+    for old, new in pairs:
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "toy.yaml").write_text(text)
+    return text
+
+
+def test_services_of_its_own_and_the_database_beside(paretune, folder):
+    ended = paretune("run", "toy.yaml")
+    assert ended.code == 0
+    assert ended.err.startswith("Started services at 127.0.0.1:")
+    assert "Created experiment toy-" in ended.err
+    assert "toy [4/4] score " in ended.err
+    assert "of 4 observations are efficient" in ended.out
+    assert (folder / "results" / "toy.png").read_bytes().startswith(b"\x89PNG")
+    assert [row["outcome"] for row in results(folder)] == ["OK"] * 4
+    assert results(folder)[0]["score_stddev"] == "0.01"
+    assert services_of(folder) == []
+    (found,) = json.loads(paretune("experiments", "--json", "--db", "paretune.db").out)
+    assert found["progress"]["observations"] == 4
+
+
+def test_create_resume_and_start_afresh(at, folder, client):
+    change(folder, ("name: toy", "name: life"))
+    first = at("run", "toy.yaml")
+    assert first.code == 0
+    assert f"Using the services at {client.address}." in first.err
+
+    again = at("run", "toy.yaml", "--json", "--out", "elsewhere")
+    assert "Finished already: experiment life-" in again.err
+    document = json.loads(again.out)
+    assert document["experiment"]["progress"]["observations"] == 4
+    assert document["files"]["csv"] == "elsewhere/life.csv"
+
+    more = at("run", "toy.yaml", "--budget", "6")
+    assert "Resuming: experiment life-" in more.err
+    assert "[4/" not in more.err
+    assert "life [6/6] score " in more.err
+
+    change(folder, ("max: 1", "max: 2"))
+    other = at("run", "toy.yaml")
+    assert other.code == 2
+    assert "with other parameters: start afresh with --new, or change the name." in other.err
+    assert "Created experiment life-" in at("run", "toy.yaml", "--new", "--budget", "1").err
+    assert len(list(client.list_experiments(name="life"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("max: 1", "max: 0", "toy.yaml:5: parameters[0].min: 0 must be below max 0."),
+        ("max: 1", "max: .nan", "toy.yaml:5: parameters[0].max: must be a finite number."),
+        (
+            "type: double",
+            "type: dubble",
+            "toy.yaml:5: parameters[0].type: 'dubble' is not known; did you mean",
+        ),
+        ("goal: minimize", "goal: minimise", "toy.yaml:8: metrics[1].goal: 'minimise' is not known; did you"),
+        ("workload: toy:train\nsettings: {seconds: 0}\n", "", "toy.yaml: names no workload"),
+    ],
+)
+def test_a_bad_file_is_one_line_and_nothing_is_stored(paretune, folder, old, new, message):
+    change(folder, (old, new))
+    ended = paretune("run", "toy.yaml")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert ended.err.startswith(f"paretune: {message}")
+    assert not (folder / "paretune.db").exists()
+
+
+def test_a_workload_that_the_trainer_cannot_run_is_one_line_and_nothing_is_stored(paretune, folder):
+    change(folder, ("toy:train", "digts"))
+    ended = paretune("run", "toy.yaml")
+    assert ended.code == 2
+    assert "paretune: workload: there is no workload 'digts'; did you mean 'digits'?" in ended.err
+    assert json.loads(paretune("experiments", "--json", "--db", "paretune.db").out) == []
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ((), "parameters: there is no parameter 'x'; known are"),
+        (
+            (("name: x", "name: dropuot"),),
+            "parameters: there is no parameter 'dropuot'; did you mean 'dropout'?",
+        ),
+        (
+            (("name: x", "name: dropout"),),
+            "metrics: there is no metric 'score'; known are accuracy, inference_ms",
+        ),
+        (
+            (
+                ("name: x", "name: dropout"),
+                ("score", "accuracy"),
+                ("cost", "inference_ms"),
+                ("seconds", "epoch"),
+            ),
+            "settings: there is no setting 'epoch'; did you mean 'epochs'?",
+        ),
+    ],
+)
+def test_names_that_the_workload_does_not_know(folder, client, pairs, message):
+    text = change(folder, ("toy:train", "digits"), *pairs)
+    client.supervisor.wait_until_ready()
+    with pytest.raises(InvalidArgument) as caught:
+        check_workload(client.suite.trainer_address, parse_experiment(text))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--policy", "sobel"), "policy: there is no policy 'sobel'; did you mean 'sobol'?"),
+        (("--budget", "-1"), "observation_budget: must not be negative"),
+        (("--budget", "many"), "--budget"),
+    ],
+)
+def test_a_bad_option_is_one_line(paretune, words, message):
+    ended = paretune("run", "toy.yaml", *words)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert message in ended.err
+
+
+def test_a_paused_experiment_is_resumed_and_a_finished_one_is_not(at, folder, client):
+    change(folder, ("name: toy", "name: states"))
+    assert at("run", "toy.yaml", "--budget", "1").code == 0
+    (found,) = client.list_experiments(name="states")
+    at("pause", "states")
+    assert at("run", "toy.yaml", "--budget", "2").code == 0
+    client.experiment(found.id).finish()
+    ended = at("run", "toy.yaml", "--budget", "3")
+    assert ended.code == 2
+    assert f"{found.id} is finished: `paretune resume {found.id}` first, or use --new." in ended.err
+
+
+def test_a_finite_space_ends_when_it_is_exhausted(at, folder, monkeypatch):
+    change(
+        folder,
+        ("name: toy", "name: small"),
+        ("type: double, min: 0, max: 1", "type: int, min: 0, max: 1"),
+        ("sobol", "grid"),
+    )
+    ended = at("run", "toy.yaml")
+    assert ended.code == 0
+    assert "small: 2 of 4 observations" in ended.err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_it_says_how_to_go_on_and_does(paretune, folder, number, code):
+    change(folder, SLOW, ("budget: 4", "budget: 7"))
+    with paretune.start("run", "toy.yaml", "--db", "mine.db") as process:
+        next(line for line in process.stderr if "[2/7]" in line)
+        process.send_signal(number)
+        _, rest = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Go on with: paretune run toy.yaml --db mine.db" in rest
+    assert "Traceback" not in rest
+    assert services_of(folder) == []
+    if number is signal.SIGTERM:
+        return
+
+    ended = paretune("run", "toy.yaml", "--db", "mine.db", "--json")
+    assert ended.code == 0
+    assert len({row["suggestion_id"] for row in results(folder)}) == len(results(folder)) == 7
+    assert json.loads(ended.out)["experiment"]["progress"]["lost"] == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ties a child to its parent")
+def test_killed_it_leaves_no_service_behind_and_can_go_on(paretune, folder):
+    change(folder, SLOW, ("policy: sobol", "lease: {ttl: 1}"))
+    with paretune.start("run", "toy.yaml") as process:
+        next(line for line in process.stderr if "[1/4]" in line)
+        process.kill()
+        process.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while services_of(folder):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert paretune("run", "toy.yaml").code == 0
+    assert len({row["suggestion_id"] for row in results(folder)}) == len(results(folder)) == 4
+
+
+def test_code_that_cannot_be_imported_is_said(at, folder, client):
+    change(folder, ("toy:train", "toi:train"), ("name: toy", "name: typo"))
+    with at.start("run", "toy.yaml") as process:
+        line = next(line for line in process.stderr if "No trial of typo is running" in line)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert "is there a Trainer?" in line
+
+
+def test_a_pipe_that_is_closed_early_is_no_error(at, client, folder):
+    command = " ".join(at.command("show", "--help")) + " | head -1"
+    ended = subprocess.run(
+        ["/bin/sh", "-c", command], capture_output=True, text=True, env=at.environment, check=False
+    )
+    assert ended.stderr == ""
