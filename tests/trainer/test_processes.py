@@ -88,7 +88,7 @@ def test_a_node_that_dies_leaves_no_process(tmp_path, marks, number):
         dying.send_signal(number)
         dying.wait()
     eventually(lambda: not any(alive(pid) for pid in [*family, *pids_in(marks)]))
-    eventually(lambda: not list(tmp_path.glob("node-*")))
+    eventually(lambda: not list(tmp_path.glob("node-*/trial-*")))
 
 
 def test_descendants_are_found_at_any_depth():

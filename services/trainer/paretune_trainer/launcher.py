@@ -189,15 +189,10 @@ def _limit(memory_bytes: int) -> None:
 
 def main() -> None:
     """Entry of the process; the descriptor of the control channel is the only argument."""
-    node = os.getppid()
     adopt_orphans()
     with socket.socket(fileno=int(sys.argv[1])) as control:
         control.set_inheritable(False)
         Launcher(control).serve()
-    if os.getppid() != node:
-        # The node died and cannot tidy up: the working folder is its own.
-        with contextlib.suppress(OSError):
-            Path.cwd().rmdir()
 
 
 _LAUNCHER = os.getpid()

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
 
 from paretune.errors import FailedPrecondition, NotFound
@@ -20,6 +17,7 @@ from paretune.experiment import Workload
 from paretune_trainer import machine
 from paretune_trainer.child import OWN_WORKLOADS
 from paretune_trainer.config import Config, trial_environment
+from paretune_trainer.folders import NodeFolder
 from paretune_trainer.job import Job
 from paretune_trainer.runner import Ending, Listener, Runner, Step
 from paretune_trainer.schema import CannotRun, Target
@@ -75,8 +73,7 @@ class Node:
 
     def __init__(self, config: Config, environ: Mapping[str, str] = os.environ) -> None:
         self.config = config
-        config.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix="node-", dir=config.folder))
+        self._folder = NodeFolder(config.folder)
         self._environment = trial_environment(environ, config.pass_env)
         self._measurement_lock = str(config.lock)
         self._lock = threading.Lock()
@@ -123,7 +120,7 @@ class Node:
         with self._lock:
             runner = next((idle for idle in self._idle if idle.warm_for == key), None)
             if runner is None and self._runner_count < self.config.slots:
-                runner = Runner(self._folder, self._environment, keep_warm=self.config.warm != "never")
+                runner = Runner(self._folder.path, self._environment, keep_warm=self.config.warm != "never")
                 self._runner_count += 1
             elif runner is None:
                 runner = self._idle[0]  # warm for something else: it starts anew
@@ -273,4 +270,4 @@ class Node:
             idle, self._idle = self._idle, []
         for runner in idle:
             runner.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.remove()
