@@ -78,7 +78,7 @@ def overridden(
 
 def _resume_hint(client: Client, handle: ExperimentHandle, file: Path) -> str:
     try:
-        count = tables.count_text(handle.refresh())
+        count = tables.count_text(handle.refresh()).partition(",")[0]
     except ParetuneError:
         count = "some"
     own = isinstance(client, LocalClient)
@@ -88,7 +88,7 @@ def _resume_hint(client: Client, handle: ExperimentHandle, file: Path) -> str:
         else f"--server {client.address}"
     )
     still = "" if own else " Trainers elsewhere go on; `paretune pause` stops them."
-    return f"Stopped with {count} observations.{still} Go on with: paretune run {file} {where}"
+    return f"Stopped at {count} observations.{still} Go on with: paretune run {file} {where}"
 
 
 def report(handle: ExperimentHandle, folder: Path, as_json: bool = False) -> None:

@@ -61,7 +61,7 @@ def create_or_resume(client: Client, wanted: Experiment, new: bool = False) -> E
         found.progress.observations >= handle.experiment.observation_budget
     )
     verb = "Finished already" if done else "Resuming"
-    remark(f"{verb}: experiment {found.id}, {tables.count_text(handle.experiment)} observations.")
+    remark(f"{verb}: experiment {found.id}, observations {tables.count_text(handle.experiment)}.")
     return handle
 
 
