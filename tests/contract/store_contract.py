@@ -254,6 +254,7 @@ class StoreContract:
         request.proposals.append(proposal(0.25))
         request.first_ordinal = 1
         first = driver.bytes_of(request)
+        assert [s.ordinal for s in pb.LeaseSuggestionsResponse.FromString(first).suggestions] == [1]
         request.proposals[0].CopyFrom(proposal(0.75))
         request.first_ordinal, request.all_or_nothing = 7, False
         assert driver.bytes_of(request) == first
@@ -569,6 +570,20 @@ class StoreContract:
         for late in driver.reports(leased):
             error = driver.refused(late, FailedPrecondition, "SUGGESTION_FINISHED")
             assert error.metadata == {"suggestion": leased.id, "state": "OBSERVED"}
+
+    @pytest.mark.parametrize("state", ["OBSERVED", "CANCELLED", "LOST"])
+    def test_finished_suggestions_take_no_report_without_a_fence_either(self, driver: Driver, state: str):
+        made = driver.create(max_attempts=1)
+        leased = driver.lease(made.id)
+        if state == "OBSERVED":
+            driver.observe_suggestion(leased)
+        elif state == "CANCELLED":
+            driver.do(pb.CancelSuggestionRequest(suggestion_id=leased.id))
+        else:
+            driver.let_expire(leased)
+        report = pb.ObserveRequest(observation=observation(made.id, suggestion=leased))
+        error = driver.refused(report, FailedPrecondition, "SUGGESTION_FINISHED")
+        assert error.metadata["state"] == state
 
     def test_concurrent_reports_record_one(self, driver: Driver):
         leased = driver.lease(driver.create().id)
