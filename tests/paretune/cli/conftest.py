@@ -57,7 +57,7 @@ class CommandLine:
         self.environment = kept | environment
 
     def command(self, *words):
-        return [sys.executable, "-m", "paretune.cli", *map(str, words)]
+        return [sys.executable, "-m", "paretune", *map(str, words)]
 
     def __call__(self, *words, raw=False, **environment):
         ended = subprocess.run(

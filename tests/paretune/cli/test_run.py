@@ -40,21 +40,6 @@ def change(folder, *pairs):
     return text
 
 
-def test_services_of_its_own_and_the_database_beside(paretune, folder):
-    ended = paretune("run", "toy.yaml")
-    assert ended.code == 0
-    assert ended.err.startswith("Started services at 127.0.0.1:")
-    assert "Created experiment toy-" in ended.err
-    assert "toy [4/4] score " in ended.err
-    assert "of 4 observations are efficient" in ended.out
-    assert (folder / "results" / "toy.png").read_bytes().startswith(b"\x89PNG")
-    assert [row["outcome"] for row in results(folder)] == ["OK"] * 4
-    assert results(folder)[0]["score_stddev"] == "0.01"
-    assert services_of(folder) == []
-    (found,) = json.loads(paretune("experiments", "--json", "--db", "paretune.db").out)
-    assert found["progress"]["observations"] == 4
-
-
 def test_create_resume_and_start_afresh(at, folder, client):
     change(folder, ("name: toy", "name: life"))
     first = at("run", "toy.yaml")
@@ -179,19 +164,16 @@ def test_a_finite_space_ends_when_it_is_exhausted(at, folder, monkeypatch):
     assert "small: 2 of 4 observations" in ended.err
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_it_says_how_to_go_on_and_does(paretune, folder, number, code):
+def test_interrupted_it_says_how_to_go_on_and_does(paretune, folder):
     change(folder, SLOW, ("budget: 4", "budget: 7"))
     with paretune.start("run", "toy.yaml", "--db", "mine.db") as process:
         next(line for line in process.stderr if "[2/7]" in line)
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         _, rest = process.communicate(timeout=60)
-    assert process.returncode == code
+    assert process.returncode == 130
     assert "Go on with: paretune run toy.yaml --db mine.db" in rest
     assert "Traceback" not in rest
     assert services_of(folder) == []
-    if number is signal.SIGTERM:
-        return
 
     ended = paretune("run", "toy.yaml", "--db", "mine.db", "--json")
     assert ended.code == 0
@@ -210,8 +192,28 @@ def test_killed_it_leaves_no_service_behind_and_can_go_on(paretune, folder):
     while services_of(folder):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert paretune("run", "toy.yaml").code == 0
-    assert len({row["suggestion_id"] for row in results(folder)}) == len(results(folder)) == 4
+
+    ended = paretune("run", "toy.yaml")
+    assert ended.code == 0
+    assert ended.err.startswith("Started services at 127.0.0.1:")
+    assert "Resuming: experiment toy-" in ended.err
+    assert "toy [4/4] score " in ended.err
+    assert "of 4 observations are efficient" in ended.out
+    assert (folder / "results" / "toy.png").read_bytes().startswith(b"\x89PNG")
+    assert [row["outcome"] for row in results(folder)] == ["OK"] * 4
+    assert len({row["suggestion_id"] for row in results(folder)}) == 4
+    assert results(folder)[0]["score_stddev"] == "0.01"
+    assert services_of(folder) == []
+
+
+def test_sigterm_puts_everything_in_order_too(paretune, folder):
+    with paretune.start("run", "toy.yaml") as process:
+        next(line for line in process.stderr if "Started services" in line)
+        process.terminate()
+        _, rest = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "Traceback" not in rest
+    assert services_of(folder) == []
 
 
 def test_code_that_cannot_be_imported_is_said(at, folder, client):
