@@ -5,7 +5,7 @@ import pytest
 
 from paretune.errors import InvalidArgument
 from paretune.experiment import Experiment, Maximize, Minimize, Strategy
-from paretune.observation import MetricValue, Observation, Outcome, OutcomeKind
+from paretune.observation import MetricValue, Observation, Outcome, OutcomeKind, ProbabilitySource
 from paretune.parameters import Double
 from paretune.space import SearchSpace
 from paretune_optimizer.front import hypervolume_history, pareto_front
@@ -108,3 +108,54 @@ def test_single_metric():
     history = history_of((Maximize("accuracy"),), [(0.5,), (0.9,), (0.7,)])
     front = pareto_front(history)
     assert [p.observation.id for p in front] == ["o1"]
+
+
+def lucky(x: float, rng) -> tuple[float, float]:
+    return (x + 0.2 * rng.standard_normal(), 1.0 - x + 0.2 * rng.standard_normal())
+
+
+def noisy_history() -> History:
+    rng = np.random.default_rng(4)
+    metrics = (Minimize("f"), Minimize("g"))
+    return history_of(metrics, [lucky(k / 40, rng) for k in range(40)])
+
+
+def test_the_model_doubts_lucky_measurements_without_standard_errors():
+    front = pareto_front(noisy_history())
+    assert front.probability_source is ProbabilitySource.MODEL
+    assert min(p.probability_efficient for p in front) < 0.9
+    sure = pareto_front(noisy_history(), source=ProbabilitySource.STANDARD_ERRORS)
+    assert sure.probability_source is ProbabilitySource.STANDARD_ERRORS
+    assert {p.probability_efficient for p in sure} == {1.0}
+    assert [p.observation.id for p in sure] == [p.observation.id for p in front]
+
+
+def test_the_model_speaks_of_the_present_only():
+    history = noisy_history()
+    wanted = ProbabilitySource.MODEL
+    assert pareto_front(history, 30, source=wanted).probability_source is ProbabilitySource.STANDARD_ERRORS
+    assert pareto_front(history, 40, source=wanted).probability_source is wanted
+
+
+def test_the_models_probabilities_do_not_depend_on_what_was_asked_before():
+    fresh, used = noisy_history(), noisy_history()
+    pareto_front(used, source=ProbabilitySource.STANDARD_ERRORS)
+    pareto_front(used, 20)
+    assert pareto_front(fresh) == pareto_front(used)
+
+
+def test_true_front_points_are_believed_more_than_false_ones():
+    """Fifty noisy points on a true front and fifty behind it: the model tells them apart."""
+    rng = np.random.default_rng(0)
+    space = SearchSpace((Double("x", 0, 1), Double("y", 0, 1)))
+    history = History(Experiment(name="e", space=space, metrics=(Minimize("f"), Minimize("g"))))
+    for k in range(100):
+        x, y = rng.random(), 0.0 if k % 2 else 0.15
+        values = (x + y + 0.05 * rng.standard_normal(), 1.0 - x + y + 0.05 * rng.standard_normal())
+        measured = tuple(MetricValue(m, v, 0.05) for m, v in zip("fg", values, strict=True))
+        history.add_observation(Observation({"x": x, "y": y}, measured, id=f"o{k}", ordinal=k + 1))
+    chance = {True: [], False: []}
+    for point in pareto_front(history, slack=3.0):
+        chance[point.assignments["y"] == 0.0].append(point.probability_efficient)
+    assert len(chance[False]) > 5
+    assert np.mean(chance[True]) > 3 * np.mean(chance[False])

@@ -142,10 +142,10 @@ def _reaching(history: History, surrogate: Surrogate, X: Array, means: Array) ->
 def distance_to_front(means: Array, front: Array, bounds: Array) -> Array:
     """Return how far points (B x m) lie behind a front (P x m) and beyond thresholds (m, NaN: none).
 
-    In shares of the front's range (of the points' standard deviation for a metric in which it has none).
+    In shares of the front's range, or of the points' standard deviation where that is larger: where metrics
+    hardly compete the front is short, and which of them is shorter by chance must not decide.
     """
-    scale = np.ptp(front, axis=0)
-    scale = np.where(scale > 1e-9, scale, np.maximum(means.std(axis=0), 1e-9))
+    scale = np.maximum(np.maximum(np.ptp(front, axis=0), means.std(axis=0)), 1e-9)
     behind = np.min([np.max((means - point) / scale, axis=1) for point in front], axis=0)
     bounded = np.isfinite(bounds)
     if np.any(bounded):

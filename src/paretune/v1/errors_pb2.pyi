@@ -90,6 +90,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The answer is computed exactly, and only for few optimized metrics.
     Metadata: {"metrics": "4", "most": "3"}.
     """
+    ERROR_REASON_RUN_CANCELLED: _ErrorReason.ValueType  # 23
+    """ABORTED. The run was cancelled. Metadata: {"run": "r-7"}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason says in one machine-readable word why a call did not return OK. Invalid input
@@ -163,4 +165,6 @@ ERROR_REASON_TOO_MANY_METRICS: ErrorReason.ValueType  # 22
 """FAILED_PRECONDITION. The answer is computed exactly, and only for few optimized metrics.
 Metadata: {"metrics": "4", "most": "3"}.
 """
+ERROR_REASON_RUN_CANCELLED: ErrorReason.ValueType  # 23
+"""ABORTED. The run was cancelled. Metadata: {"run": "r-7"}."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

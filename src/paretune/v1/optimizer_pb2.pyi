@@ -683,8 +683,8 @@ class GetImportanceResponse(_message.Message):
     parameter changes nothing; so it matters as often as it is active.
 
     Reaching the front is the event that a configuration is among the tenth of the space that lies closest to
-    the predicted front (additive epsilon, Zitzler et al. 2003: the share of the front's range by which it must
-    improve in all metrics at once), times its probability of being feasible; the indices are those of this
+    the predicted front (additive epsilon, Zitzler et al. 2003: the share of the front's range, or of the
+    standard deviation over the space where that is larger, by which it must improve in all metrics), times its probability of being feasible; the indices are those of this
     event (target sensitivity analysis, Marrel and Chabridon 2021).
     """
 

@@ -439,7 +439,7 @@ class LeaseSuggestionsRequest(_message.Message):
     """
     all_or_nothing: _builtins.bool
     """Change nothing when queue and proposals together have fewer than count (or than the budget leaves),
-    and say in missing how many more are needed.
+    and say in missing how many proposals are needed. Such a reply is not kept for the request_id.
     """
     @_builtins.property
     def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Proposal]:

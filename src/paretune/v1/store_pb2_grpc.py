@@ -205,7 +205,8 @@ class StoreServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Heartbeat(self, request, context):
-        """Heartbeat extends a lease and brings back what the worker should do.
+        """Heartbeat extends a lease and brings back what the worker should do: CANCEL to the holder of a
+        suggestion that was cancelled meanwhile.
         Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with STALE_LEASE or SUGGESTION_FINISHED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

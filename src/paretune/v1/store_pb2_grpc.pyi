@@ -67,7 +67,8 @@ class StoreServiceStub:
     Errors: INVALID_ARGUMENT with field paths; NOT_FOUND; FAILED_PRECONDITION with EXPERIMENT_NOT_ACTIVE.
     """
     Heartbeat: _grpc.UnaryUnaryMultiCallable[_store_pb2.HeartbeatRequest, _store_pb2.HeartbeatResponse]
-    """Heartbeat extends a lease and brings back what the worker should do.
+    """Heartbeat extends a lease and brings back what the worker should do: CANCEL to the holder of a
+    suggestion that was cancelled meanwhile.
     Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with STALE_LEASE or SUGGESTION_FINISHED.
     """
     ReleaseSuggestion: _grpc.UnaryUnaryMultiCallable[_store_pb2.ReleaseSuggestionRequest, _store_pb2.ReleaseSuggestionResponse]
@@ -145,7 +146,8 @@ class StoreServiceAsyncStub(StoreServiceStub):
     Errors: INVALID_ARGUMENT with field paths; NOT_FOUND; FAILED_PRECONDITION with EXPERIMENT_NOT_ACTIVE.
     """
     Heartbeat: _aio.UnaryUnaryMultiCallable[_store_pb2.HeartbeatRequest, _store_pb2.HeartbeatResponse]  # type: ignore[assignment]
-    """Heartbeat extends a lease and brings back what the worker should do.
+    """Heartbeat extends a lease and brings back what the worker should do: CANCEL to the holder of a
+    suggestion that was cancelled meanwhile.
     Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with STALE_LEASE or SUGGESTION_FINISHED.
     """
     ReleaseSuggestion: _aio.UnaryUnaryMultiCallable[_store_pb2.ReleaseSuggestionRequest, _store_pb2.ReleaseSuggestionResponse]  # type: ignore[assignment]
@@ -268,7 +270,8 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _store_pb2.HeartbeatRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_store_pb2.HeartbeatResponse, _abc.Awaitable[_store_pb2.HeartbeatResponse]]:
-        """Heartbeat extends a lease and brings back what the worker should do.
+        """Heartbeat extends a lease and brings back what the worker should do: CANCEL to the holder of a
+        suggestion that was cancelled meanwhile.
         Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with STALE_LEASE or SUGGESTION_FINISHED.
         """
 
