@@ -110,9 +110,11 @@ def _attempt(command: Callable[[], object]) -> int:
 
 def _usage(error: Any) -> str:
     """What was wrong with the words of the command, and where its help is."""
-    message = error.format_message().rstrip(".")
+    message = error.format_message()
+    if not message.endswith((".", "?")):
+        message += "."
     context = getattr(error, "ctx", None)
-    return f"{message}. Try `{context.command_path} --help`." if context else f"{message}."
+    return f"{message} Try `{context.command_path} --help`." if context else message
 
 
 def _fail(message: str, code: int, debug: bool) -> int:
