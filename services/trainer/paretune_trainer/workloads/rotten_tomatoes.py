@@ -135,7 +135,8 @@ class Training:
 
     def _warm_up(self) -> None:
         """Pay for lazy initialisation before anything is timed; changes no weight."""
-        self._loss(torch.arange(min(self._configuration.batch_size, len(self._train[1])))).backward()
+        size = min(self._configuration.batch_size, len(self._train[1]))
+        self._loss(torch.arange(size, device=self._place)).backward()
         self._rmsprop.zero_grad()
 
     def _loss(self, rows: Any) -> Any:
