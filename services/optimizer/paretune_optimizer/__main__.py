@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from paretune.rpc.channel import open_async_channel
 from paretune.rpc.server import CannotListen, Serving, configure_logging, serve
 from paretune.v1 import optimizer_pb2_grpc
+from paretune_optimizer.ahead import Ahead
 from paretune_optimizer.feed import Feed
 from paretune_optimizer.forward import StoreForwarder
 from paretune_optimizer.servicer import OptimizerServicer
@@ -19,14 +20,17 @@ from paretune_optimizer.servicer import OptimizerServicer
 SERVICES = ["paretune.v1.OptimizerService", "paretune.v1.StoreService"]
 
 
-async def run(serving: Serving, store: str, threads: int, capacity: int) -> None:
+async def run(serving: Serving, store: str, threads: int, capacity: int, work_ahead: bool) -> None:
     """Serve until told to stop."""
     channel = open_async_channel(store)
-    feed = Feed(channel, capacity)
     executor = ThreadPoolExecutor(threads, thread_name_prefix="compute")
+    # Work ahead has a thread of its own, so that nobody's question waits in line behind it.
+    background = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+    ahead = Ahead(background) if work_ahead else None
+    feed = Feed(channel, capacity, ahead)
 
     def register(server: grpc.aio.Server) -> None:
-        servicer = OptimizerServicer(channel, feed, executor)
+        servicer = OptimizerServicer(channel, feed, executor, ahead)
         optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(servicer, server)
         server.add_generic_rpc_handlers((StoreForwarder(channel),))
 
@@ -34,7 +38,8 @@ async def run(serving: Serving, store: str, threads: int, capacity: int) -> None
         await serve(serving, register, SERVICES, stopping=feed.close)
     finally:
         await channel.close()
-        executor.shutdown(wait=False, cancel_futures=True)
+        for pool in (executor, background):
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def main(
@@ -50,6 +55,12 @@ def main(
     capacity: Annotated[
         int, typer.Option(min=1, envvar="PARETUNE_OPTIMIZER_CAPACITY", help="Experiments kept in memory.")
     ] = 100,
+    ahead: Annotated[
+        bool,
+        typer.Option(
+            envvar="PARETUNE_OPTIMIZER_AHEAD", help="Make the next suggestion before it is asked for."
+        ),
+    ] = True,
     plaintext: Annotated[
         bool, typer.Option(envvar="PARETUNE_PLAINTEXT", help="Allow addresses that other machines can reach.")
     ] = False,
@@ -63,7 +74,7 @@ def main(
     # One math thread: on small matrices more cost more than they give, and change the last bits of results.
     threadpool_limits(limits=1)
     try:
-        asyncio.run(run(Serving(listen, plaintext, reflect), store, threads, capacity))
+        asyncio.run(run(Serving(listen, plaintext, reflect), store, threads, capacity, ahead))
     except CannotListen as error:
         sys.stderr.write(f"paretune optimizer: {error}\n")
         raise SystemExit(3) from None

@@ -15,55 +15,15 @@ import grpc
 
 from paretune import wire
 from paretune.errors import DeadlineExceeded, NotFound, ParetuneError, Unavailable
-from paretune.experiment import Experiment
-from paretune.observation import Event, Observation, Suggestion
 from paretune.rpc.status import error_of
 from paretune.v1 import store_pb2, store_pb2_grpc
+from paretune_optimizer.ahead import Ahead
 from paretune_optimizer.history import History
+from paretune_optimizer.view import View
 
 log = logging.getLogger("paretune")
 
 RETRY_SECONDS = 0.2
-
-
-class View:
-    """What the Optimizer knows of one experiment.
-
-    Attributes:
-        history: None until the first event, which carries the experiment.
-        sequence: sequence number of the last event applied.
-        ordinal: largest suggestion ordinal seen.
-        lock: held while `history` is read or changed.
-    """
-
-    def __init__(self) -> None:
-        """Nothing known yet."""
-        self.history: History | None = None
-        self.sequence = 0
-        self.ordinal = 0
-        self.resume_token = ""
-        self.lock = asyncio.Lock()
-        self.failure: ParetuneError | None = None
-        self.moved = asyncio.Condition()
-        self.users = 0
-        self.task: asyncio.Task[None] | None = None
-
-    def apply(self, event: Event) -> None:
-        """Take one event in. Events that were applied before change nothing."""
-        if event.sequence <= self.sequence:
-            return
-        change = event.change
-        if isinstance(change, Experiment):
-            if self.history is None:
-                self.history = History(change)
-            else:
-                self.history.update_experiment(change)
-        elif self.history is not None and isinstance(change, Suggestion):
-            self.history.set_suggestion(change)
-            self.ordinal = max(self.ordinal, change.ordinal)
-        elif self.history is not None and isinstance(change, Observation):
-            self.history.add_observation(change)
-        self.sequence = event.sequence
 
 
 class Feed:
@@ -72,17 +32,19 @@ class Feed:
     Args:
         channel: to the Store.
         capacity: views kept; the least recently used ones are dropped and rebuilt when asked for.
+        ahead: makes suggestions before anybody asks; None: nobody does.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, capacity: int = 100) -> None:
+    def __init__(self, channel: grpc.aio.Channel, capacity: int = 100, ahead: Ahead | None = None) -> None:
         """No views yet."""
+        self._ahead = ahead
         self._store = store_pb2_grpc.StoreServiceStub(channel)
         self._capacity = capacity
         self._views: OrderedDict[str, View] = OrderedDict()
 
     @asynccontextmanager
     async def view(
-        self, experiment_id: str, sequence: int, timeout: float
+        self, experiment_id: str, sequence: int, timeout: float, *, patient: bool = False
     ) -> AsyncIterator[tuple[View, History]]:
         """The locked view of an experiment, at least as current as the event `sequence`.
 
@@ -90,6 +52,7 @@ class Feed:
             experiment_id: an experiment that exists.
             sequence: event sequence of a reply of the Store.
             timeout: seconds to wait for the events.
+            patient: let work that was begun ahead come to its end, because its result is wanted.
 
         Raises:
             DeadlineExceeded: the events did not arrive in time.
@@ -99,7 +62,7 @@ class Feed:
         view.users += 1
         try:
             await self._reach(view, experiment_id, sequence, timeout)
-            async with view.lock:
+            async with view.held(patient=patient):
                 if view.history is None:
                     raise NotFound.of("experiment", experiment_id)
                 yield view, view.history
@@ -108,7 +71,7 @@ class Feed:
 
     async def close(self) -> None:
         """Stop following."""
-        tasks = [view.task for view in self._views.values() if view.task]
+        tasks = [task for view in self._views.values() for task in view.tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -118,13 +81,14 @@ class Feed:
         view = self._views.get(experiment_id)
         if view is None or view.failure is not None:
             view = self._views[experiment_id] = View()
-            view.task = asyncio.create_task(self._follow(experiment_id, view))
+            view.tasks.append(asyncio.create_task(self._follow(experiment_id, view)))
+            if self._ahead is not None:
+                view.tasks.append(asyncio.create_task(self._ahead.follow(view)))
         self._views.move_to_end(experiment_id)
         for key in [key for key, old in self._views.items() if not old.users and old is not view]:
             if len(self._views) <= self._capacity:
                 break
-            task = self._views.pop(key).task
-            if task:
+            for task in self._views.pop(key).tasks:
                 task.cancel()
         return view
 
@@ -166,7 +130,7 @@ class Feed:
             experiment_id=experiment_id, resume_token=view.resume_token, skip_checkpoints=True
         )
         async for reply in self._store.Watch(request, wait_for_ready=True):
-            async with view.lock:
+            async with view.held():
                 for event in reply.events:
                     view.apply(wire.event_from_proto(event))
             view.resume_token = reply.resume_token

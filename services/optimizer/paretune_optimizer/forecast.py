@@ -27,7 +27,7 @@ from paretune_optimizer.front import feasible_rows, named, reference_of
 from paretune_optimizer.gp import cholesky
 from paretune_optimizer.history import History
 from paretune_optimizer.hypervolume import hypervolume
-from paretune_optimizer.improvement import expected_improvement
+from paretune_optimizer.improvement import EXACT_METRICS, expected_improvement
 from paretune_optimizer.maximize import fresh, pool
 from paretune_optimizer.pareto import non_dominated
 from paretune_optimizer.sampling import Stream, generator
@@ -38,8 +38,9 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
-WORLDS = 32
-BEST, OTHERS = 192, 64
+WORLDS, BEST, OTHERS = 32, 192, 64
+MANY_WORLDS, MANY_BEST, MANY_OTHERS = 12, 64, 32
+"""For four and more metrics, where improvement costs many times as much."""
 DEFAULT_TRIALS, MOST_DEFAULT = 10, 20
 LOW, HIGH = 0.05, 0.95
 FAR = 10.0
@@ -105,7 +106,8 @@ def should_stop(
         why = "Every configuration of the search space was tried: stop."
         volume = hypervolume(Y, ref)
         return StopAdvice(True, why, volume, 0.0, (), named(history, ref), len(history))
-    volumes = np.array([_play(history, staged, ref, count, rng) for _ in range(WORLDS)])  # S x count + 1
+    worlds = WORLDS if ref.size <= EXACT_METRICS else MANY_WORLDS
+    volumes = np.array([_play(history, staged, ref, count, rng) for _ in range(worlds)])  # S x count + 1
     return _advice(history, volumes, threshold, ref)
 
 
@@ -178,12 +180,14 @@ def _candidates(history: History, known: Baseline, reference: Array, rng: np.ran
     everything = encoding.enumerate(ENUMERATION_LIMIT)
     Z = pool(encoding, known.Z[known.efficient], rng) if everything is None else everything
     Z = Z[fresh(encoding, Z, taken)]
-    if Z.shape[0] <= BEST + OTHERS:
+    few = reference.size <= EXACT_METRICS
+    best, others = (BEST, OTHERS) if few else (MANY_BEST, MANY_OTHERS)
+    if Z.shape[0] <= best + others:
         return Z
     none = np.empty((0, encoding.dimension))
     cheap, _ = build(history, surrogate_of(history), known, none, reference, rng)
     order = np.argsort(-cheap.value(Z), kind="stable")
-    return Z[np.concatenate([order[:BEST], rng.choice(order[BEST:], size=OTHERS, replace=False)])]
+    return Z[np.concatenate([order[:best], rng.choice(order[best:], size=others, replace=False)])]
 
 
 def _play(history: History, stage: _Stage, ref: Array, trials: int, rng: np.random.Generator) -> Array:

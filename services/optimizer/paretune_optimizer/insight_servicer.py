@@ -17,6 +17,7 @@ from paretune.observation import Prediction, ProbabilitySource
 from paretune.rpc.status import error_of
 from paretune.v1 import optimizer_pb2 as pb
 from paretune.v1 import optimizer_pb2_grpc, store_pb2, store_pb2_grpc, types_pb2
+from paretune_optimizer.ahead import finished
 from paretune_optimizer.attainment import attainment
 from paretune_optimizer.feed import Feed
 from paretune_optimizer.forecast import should_stop
@@ -168,7 +169,7 @@ class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
             raise error_of(failure) from failure
 
     async def _compute(self, work: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        return await finished(asyncio.get_running_loop().run_in_executor(self._executor, work))
 
 
 def _configuration(history: History, message: pb.Configuration) -> dict[str, Any]:

@@ -116,6 +116,13 @@ def _one(
     return _result(z, Policy.SOBOL, reason, history, taken, everything)
 
 
+def uses_model(history: History) -> bool:
+    """Tell whether the next suggestion would come from the model."""
+    if history.experiment.policy in (Policy.RANDOM, Policy.GRID, Policy.SOBOL) or len(history) == 0:
+        return False
+    return history.experiment.policy is Policy.GP or not _in_design(history, history.pending)
+
+
 def _in_design(history: History, pending: Array) -> bool:
     """Tell whether the design still has points to hand out; pending ones count as handed out."""
     return len(history) + pending.shape[0] < design_size(history) or len(history) < 1

@@ -1,14 +1,19 @@
 """OptimizerService over the wire: check, delegate, map. How a Suggest works: docs/decisions/0003."""
 
 import time
+from concurrent.futures import Executor
 from functools import partial
 from typing import Any
+
+import grpc
 
 from paretune import wire
 from paretune.errors import Aborted, InvalidArgument
 from paretune.rpc.channel import new_request_id
 from paretune.v1 import optimizer_pb2 as pb
 from paretune.v1 import store_pb2
+from paretune_optimizer.ahead import Ahead
+from paretune_optimizer.feed import Feed
 from paretune_optimizer.insight_servicer import CALL_LIMIT, InsightServicer
 from paretune_optimizer.policy import suggest
 
@@ -20,7 +25,21 @@ MAX_COUNT = 1000
 
 
 class OptimizerServicer(InsightServicer):
-    """What to train next; what the results mean is inherited."""
+    """What to train next; what the results mean is inherited.
+
+    Args:
+        store: channel to the Store.
+        feed: views of the experiments.
+        executor: where to compute.
+        ahead: holds suggestions made ahead; None: all are made on demand.
+    """
+
+    def __init__(
+        self, store: grpc.aio.Channel, feed: Feed, executor: Executor, ahead: Ahead | None = None
+    ) -> None:
+        """Serve with the views of `feed`."""
+        super().__init__(store, feed, executor)
+        self._ahead = ahead
 
     async def Suggest(self, request: pb.SuggestRequest, context: Any) -> pb.SuggestResponse:
         """See optimizer.proto."""
@@ -45,10 +64,13 @@ class OptimizerServicer(InsightServicer):
     ) -> store_pb2.LeaseSuggestionsRequest:
         """The same request with proposals for what the probe's reply says is missing."""
         left = deadline - time.monotonic()
-        async with self._feed.view(probe.experiment_id, reply.event_sequence, left) as (view, history):
+        current = self._feed.view(probe.experiment_id, reply.event_sequence, left, patient=True)
+        async with current as (view, history):
             first = view.ordinal + 1
-            budget = min(limit, deadline - time.monotonic() - MARGIN)
-            proposals = await self._compute(partial(suggest, history, reply.missing, first, budget))
+            proposals = self._ahead.take(view, reply.missing) if self._ahead else None
+            if proposals is None:
+                budget = min(limit, deadline - time.monotonic() - MARGIN)
+                proposals = await self._compute(partial(suggest, history, reply.missing, first, budget))
         return store_pb2.LeaseSuggestionsRequest(
             experiment_id=probe.experiment_id,
             count=probe.count,

@@ -118,8 +118,9 @@ def _metric_data(history: History, column: int, index: Ints, map_: Map) -> tuple
     y = history.Y[index, column]
     transform = fit_transform(map_, y, float(history.roles.sign[column]))
     stddev = np.nan_to_num(history.stddev[index, column])
-    # Delta method: the reported error in units of the model.
-    variance = np.minimum((stddev * transform.slope(y)) ** 2, 1e6)
+    # Delta method: the reported error in units of the model. Slopes may be infinite for subnormal values.
+    with np.errstate(over="ignore", invalid="ignore"):
+        variance = np.where(stddev > 0.0, np.minimum((stddev * transform.slope(y)) ** 2, 1e6), 0.0)
     X = history.encoding.features(history.Z[index])
     return transform, merge_replicates(X, transform.forward(y), variance, history.encoding.groups)
 

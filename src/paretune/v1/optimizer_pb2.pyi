@@ -1168,10 +1168,10 @@ Global___HypervolumeForecast: _TypeAlias = HypervolumeForecast  # noqa: Y015
 class ShouldStopResponse(_message.Message):
     """ShouldStopResponse holds the forecast and the advice.
 
-    The forecast plays the search on: in each of 32 joint posterior draws of the noise-free values of the front
-    and of some hundred promising candidates, expected hypervolume improvement picks candidates one by one, the
-    draw answers (with noise; a configuration may fail), and the model learns the answer. The same history gives
-    the same forecast.
+    The forecast plays the search on: in each of 32 joint posterior draws (12 with four metrics or more) of the
+    noise-free values of the front and of some hundred promising candidates, expected hypervolume improvement
+    picks candidates one by one, the draw answers (with noise; a configuration may fail), and the model learns
+    the answer. The same history gives the same forecast.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -1,0 +1,89 @@
+"""What the Optimizer knows of one experiment at a moment of the Store's sequence of events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from paretune.errors import ParetuneError
+from paretune.experiment import Experiment
+from paretune.observation import Event, Observation, Proposal, Suggestion
+from paretune_optimizer.history import History
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Suggestions that were made before anybody asked.
+
+    Attributes:
+        sequence: sequence number of the view when they were made; they are valid at no other.
+        first: ordinal of the first of them.
+        proposals: the suggestions; none if the space is exhausted.
+        made: when, in monotonic seconds.
+    """
+
+    sequence: int
+    first: int
+    proposals: Sequence[Proposal]
+    made: float
+
+
+class View:
+    """What the Optimizer knows of one experiment.
+
+    Attributes:
+        history: None until the first event, which carries the experiment.
+        sequence: sequence number of the last event applied.
+        ordinal: largest suggestion ordinal seen.
+        lock: held while `history` is read or changed.
+        waiting: how many wait for the lock and cannot wait for a suggestion made ahead; see `ahead`.
+        asked: when somebody last asked for a suggestion, monotonic seconds; None: never.
+        prepared: suggestions made ahead, valid while `sequence` is theirs.
+    """
+
+    def __init__(self) -> None:
+        """Nothing known yet."""
+        self.history: History | None = None
+        self.sequence = 0
+        self.ordinal = 0
+        self.resume_token = ""
+        self.lock = asyncio.Lock()
+        self.failure: ParetuneError | None = None
+        self.moved = asyncio.Condition()
+        self.users = 0
+        self.tasks: list[asyncio.Task[None]] = []
+        self.waiting = 0
+        self.asked: float | None = None
+        self.prepared: Prepared | None = None
+
+    @asynccontextmanager
+    async def held(self, *, patient: bool = False) -> AsyncIterator[None]:
+        """Hold the lock; unless `patient`, work that was begun ahead of any question makes way."""
+        self.waiting += not patient
+        try:
+            await self.lock.acquire()
+        finally:
+            self.waiting -= not patient
+        try:
+            yield
+        finally:
+            self.lock.release()
+
+    def apply(self, event: Event) -> None:
+        """Take one event in. Events that were applied before change nothing."""
+        if event.sequence <= self.sequence:
+            return
+        change = event.change
+        if isinstance(change, Experiment):
+            if self.history is None:
+                self.history = History(change)
+            else:
+                self.history.update_experiment(change)
+        elif self.history is not None and isinstance(change, Suggestion):
+            self.history.set_suggestion(change)
+            self.ordinal = max(self.ordinal, change.ordinal)
+        elif self.history is not None and isinstance(change, Observation):
+            self.history.add_observation(change)
+        self.sequence = event.sequence
