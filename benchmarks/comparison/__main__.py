@@ -1,0 +1,100 @@
+"""Run searches that were not run yet, measure latency, and write RESULTS.md.
+
+    python -m benchmarks.comparison [--problems a,b] [--methods a,b] [--seeds 5] [--budget 100] [--minutes 20]
+
+From the root of the repository, in .venv/bench; `make bench` does that. See benchmarks/README.md.
+"""
+
+import argparse
+import datetime
+import importlib.metadata
+import os
+import platform
+import subprocess
+import time
+import warnings
+from pathlib import Path
+
+from benchmarks.comparison import latency, report
+from benchmarks.comparison.methods import METHODS, applies
+from benchmarks.comparison.problems import PROBLEMS
+from benchmarks.comparison.runs import Log, draw, search
+
+HERE = Path(__file__).parent
+LIBRARIES = ("numpy", "scipy", "moocore", "optuna", "botorch", "gpytorch", "torch")
+# What random search is given, to see what ten or fifty times as many trainings buy.
+RANDOM_BUDGET = {"diatom1": 4800}
+
+
+def environment() -> dict[str, str]:
+    """Return what a reader needs to judge a figure."""
+    versions = []
+    for name in LIBRARIES:
+        try:
+            versions.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    git = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False, cwd=HERE
+    )
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "revision": git.stdout.strip() or "unknown",
+        "python": platform.python_version(),
+        "versions": ", ".join(versions),
+        "threads": os.environ.get("OMP_NUM_THREADS", "not limited"),
+        "cores": str(os.cpu_count()),
+    }
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--problems", default=",".join(PROBLEMS))
+    parser.add_argument("--methods", default="random,paretune,tpe,nsga2,tpe_penalized,nsga2_penalized")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--budget", type=int, default=100)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no run after so many")
+    parser.add_argument("--log", type=Path, default=HERE.parent / "results.jsonl")
+    parser.add_argument(
+        "--latency", default="", help="methods whose suggestions are timed, e.g. paretune,tpe"
+    )
+    parser.add_argument("--report", action="store_true", help="only write RESULTS.md and the plots")
+    args = parser.parse_args()
+    log, here, end = Log(args.log), environment(), time.monotonic() + 60.0 * args.minutes
+    warnings.filterwarnings("ignore")  # peers warn about experimental features and hard fits
+    # Seeds outermost: wherever it is stopped, methods and problems have equally many.
+    for seed in range(args.first_seed, args.first_seed + (0 if args.report else args.seeds)):
+        for name in args.problems.split(","):
+            for method in args.methods.split(","):
+                _one(log, name, method, seed, args.budget, here, end)
+    if not args.report:
+        latency.measure(
+            args.log.with_name("latency.jsonl"), args.latency.split(",") if args.latency else [], here
+        )
+    report.write(log.runs, args.log.with_name("latency.jsonl"), HERE.parent)
+
+
+def _one(log: Log, name: str, method: str, seed: int, budget: int, here: dict[str, str], end: float) -> None:
+    problem = PROBLEMS[name]
+    if method == "random":
+        budget = RANDOM_BUDGET.get(name, 10 * budget)
+    if time.monotonic() > end or not applies(method, problem) or log.has(name, method, seed, budget):
+        return
+    start = time.monotonic()
+    run = (
+        draw(problem, seed, budget, here)
+        if method == "random"
+        else search(problem, method, seed, budget, here)
+    )
+    log.append(run)
+    print(
+        f"{name:9s} {method:18s} seed {seed}: hypervolume {run.hypervolume[min(budget, 100) - 1]:.5g},"
+        f" {time.monotonic() - start:.0f} s ({sum(run.cpu):.0f} s CPU)",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

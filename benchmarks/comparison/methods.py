@@ -1,0 +1,226 @@
+"""Methods under one roof: ask for a configuration, tell what came of it.
+
+Peers are imported only when asked for, so that a machine without them still runs the rest. Every method
+starts with its own default number of points that no model made, but BoTorch, which has none: there 2 (d + 1)
+scrambled Sobol points, as its tutorials use. Nobody is told the reference point but BoTorch, which needs one,
+and `paretune_reference`, which gets it as thresholds.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.comparison.problems import Problem
+from paretune.experiment import Experiment, Maximize, Minimize
+from paretune.observation import MetricValue, Observation, Outcome, OutcomeKind
+from paretune.parameters import Assignments, Int
+from paretune.space import SearchSpace
+from paretune_optimizer.history import History
+from paretune_optimizer.policy import suggest
+
+Array = NDArray[np.float64]
+
+
+class Method(Protocol):
+    """A way to search."""
+
+    def ask(self) -> Assignments:
+        """Return the next configuration."""
+
+    def tell(self, assignments: Assignments, values: Array | None) -> None:
+        """Take a measurement in the user's units (None: the training failed), asked for or not."""
+
+
+class Paretune:
+    """This project's engine with policy AUTO, in process."""
+
+    def __init__(self, problem: Problem, seed: int, budget: int, thresholds: bool = False) -> None:
+        metrics = tuple(
+            (Maximize if up else Minimize)(
+                f"f{j + 1}", threshold=problem.reference[j] if thresholds else None
+            )
+            for j, up in enumerate(problem.maximized)
+        )
+        self._metrics = metrics
+        space = SearchSpace(problem.parameters)
+        self._history = History(Experiment(problem.name, space, metrics, budget, seed=seed))
+
+    def ask(self) -> Assignments:
+        """Return one suggestion; a fallback is an error here, so that no model trouble stays hidden."""
+        proposal = suggest(self._history)[0]
+        if proposal.provenance.fallback_reason:
+            raise RuntimeError(proposal.provenance.fallback_reason)
+        return proposal.assignments
+
+    def tell(self, assignments: Assignments, values: Array | None) -> None:
+        """Add an observation, INFEASIBLE if the training failed."""
+        n = len(self._history) + 1
+        if values is None:
+            failed = Outcome(OutcomeKind.INFEASIBLE, "failed")
+            self._history.add_observation(Observation(assignments, id=str(n), ordinal=n, outcome=failed))
+            return
+        measured = tuple(MetricValue(m.name, float(v)) for m, v in zip(self._metrics, values, strict=True))
+        self._history.add_observation(Observation(assignments, id=str(n), ordinal=n, values=measured))
+
+
+class Optuna:
+    """A sampler of Optuna through ask and tell; failed trials are told as FAIL, or as the penalty."""
+
+    def __init__(self, problem: Problem, seed: int, budget: int, sampler: str, penalized: bool) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        kind = getattr(optuna.samplers, sampler)
+        self._optuna, self._problem, self._penalized = optuna, problem, penalized
+        self._space = {
+            p.name: (
+                optuna.distributions.IntDistribution(p.min, p.max)
+                if isinstance(p, Int)
+                else optuna.distributions.FloatDistribution(p.min, p.max)
+            )
+            for p in problem.parameters
+        }
+        directions = ["maximize" if up else "minimize" for up in problem.maximized]
+        self._study = optuna.create_study(directions=directions, sampler=kind(seed=seed))
+        self._trial: Any = None
+
+    def ask(self) -> Assignments:
+        """Start a trial."""
+        self._trial = self._study.ask(self._space)
+        return dict(self._trial.params)
+
+    def tell(self, assignments: Assignments, values: Array | None) -> None:
+        """Finish the trial, or add one that nobody asked for."""
+        if values is None and self._penalized:
+            values = np.array(self._problem.penalty)
+        told = None if values is None else [float(v) for v in values]
+        state = self._optuna.trial.TrialState
+        if self._trial is not None and self._trial.params == assignments:
+            self._study.tell(self._trial, told, state=state.FAIL if told is None else None)
+        else:
+            self._study.add_trial(
+                self._optuna.trial.create_trial(
+                    params=dict(assignments),
+                    distributions=self._space,
+                    values=told,
+                    state=state.FAIL if told is None else state.COMPLETE,
+                )
+            )
+        self._trial = None
+
+
+class BoTorch:
+    """One SingleTaskGP per metric, refitted each time, and qLogNEHVI with the true reference point.
+
+    128 Monte Carlo samples, 4 restarts of 128 raw samples; integers by the mixed alternating optimizer.
+    Failed trials are told as the penalty.
+    """
+
+    def __init__(self, problem: Problem, seed: int, budget: int) -> None:
+        import torch
+
+        torch.manual_seed(seed)
+        self._torch, self._problem, self._seed = torch, problem, seed
+        d = len(problem.parameters)
+        self._start = list(self._design(2 * (d + 1)))
+        self._X: list[list[float]] = []
+        self._Y: list[Array] = []
+
+    def _design(self, count: int) -> Array:
+        sobol = self._torch.quasirandom.SobolEngine(len(self._problem.parameters), True, seed=self._seed)
+        unit = sobol.draw(count, dtype=self._torch.double).numpy()
+        low = np.array([p.min for p in self._problem.parameters], dtype=float)
+        high = np.array([p.max for p in self._problem.parameters], dtype=float)
+        whole = np.array([isinstance(p, Int) for p in self._problem.parameters])
+        stretched = np.floor(low + unit * (high - low + 1))
+        return np.where(whole, np.minimum(stretched, high), low + unit * (high - low))
+
+    def ask(self) -> Assignments:
+        """Return a point of the design, or the maximizer of the acquisition function."""
+        done = len(self._X)
+        row = self._start[done] if done < len(self._start) else self._model_point()
+        return self._problem.assignments(row)
+
+    def tell(self, assignments: Assignments, values: Array | None) -> None:
+        """Keep a row."""
+        values = np.array(self._problem.penalty) if values is None else values
+        self._X.append([float(assignments[p.name]) for p in self._problem.parameters])
+        self._Y.append(-values * self._problem.signs)
+
+    def _model_point(self) -> Array:
+        from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
+        from botorch.fit import fit_gpytorch_mll
+        from botorch.models import ModelListGP, SingleTaskGP
+        from botorch.models.transforms import Normalize, Standardize
+        from botorch.optim import optimize_acqf
+        from botorch.optim.optimize_mixed import optimize_acqf_mixed_alternating
+        from botorch.sampling import SobolQMCNormalSampler
+        from gpytorch.mlls import SumMarginalLogLikelihood
+
+        torch, ranges = self._torch, self._problem.parameters
+        X = torch.tensor(self._X, dtype=torch.double)
+        Y = torch.tensor(np.array(self._Y), dtype=torch.double)
+        bounds = torch.tensor([[p.min for p in ranges], [p.max for p in ranges]], dtype=torch.double)
+        d = len(ranges)
+        model = ModelListGP(
+            *(
+                SingleTaskGP(
+                    X,
+                    Y[:, j : j + 1],
+                    input_transform=Normalize(d, bounds=bounds),
+                    outcome_transform=Standardize(1),
+                )
+                for j in range(Y.shape[1])
+            )
+        )
+        fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model))
+        acquisition = qLogNoisyExpectedHypervolumeImprovement(
+            model,
+            ref_point=list(-np.array(self._problem.reference) * self._problem.signs),
+            X_baseline=X,
+            sampler=SobolQMCNormalSampler(torch.Size([128]), seed=self._seed),
+            prune_baseline=True,
+            cache_root=False,
+        )
+        whole = {
+            i: [float(v) for v in range(p.min, p.max + 1)] for i, p in enumerate(ranges) if isinstance(p, Int)
+        }
+        search: Callable[..., Any] = optimize_acqf
+        extra: dict[str, Any] = {}
+        if whole:
+            search, extra = optimize_acqf_mixed_alternating, {"discrete_dims": whole}
+        found, _ = search(acquisition, bounds=bounds, q=1, num_restarts=4, raw_samples=128, **extra)
+        return found.detach().numpy()[0]
+
+
+def _optuna(sampler: str, penalized: bool = False) -> Callable[[Problem, int, int], Method]:
+    return lambda problem, seed, budget: Optuna(problem, seed, budget, sampler, penalized)
+
+
+METHODS: dict[str, Callable[[Problem, int, int], Method]] = {
+    "paretune": Paretune,
+    "paretune_reference": lambda problem, seed, budget: Paretune(problem, seed, budget, thresholds=True),
+    "tpe": _optuna("TPESampler"),
+    "nsga2": _optuna("NSGAIISampler"),
+    "gpsampler": _optuna("GPSampler"),
+    "botorch": BoTorch,
+    # Only where trainings fail: the same, told the penalty instead of a failure.
+    "tpe_penalized": _optuna("TPESampler", penalized=True),
+    "nsga2_penalized": _optuna("NSGAIISampler", penalized=True),
+    "gpsampler_penalized": _optuna("GPSampler", penalized=True),
+}
+
+
+def applies(method: str, problem: Problem) -> bool:
+    """Tell whether the pair says something that no other pair says."""
+    return bool(problem.penalty) or not method.endswith("_penalized")
+
+
+def timed(call: Callable[[], Assignments]) -> tuple[Assignments, float]:
+    """Return what a call returns, and its CPU seconds over all threads."""
+    start = time.process_time()
+    result = call()
+    return result, time.process_time() - start
