@@ -1,6 +1,6 @@
 """What a picture of a front needs to compute before it draws: which range, which corners."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from paretune.experiment import Goal, Metric
 from paretune.observation import Observation, ParetoFront
@@ -44,11 +44,20 @@ def stairs(
     y_range: tuple[float, float],
 ) -> list[tuple[float, float]]:
     """Corners of the staircase through the front, begun and ended at the worse end of the ranges."""
+    points = [(value_of(p.observation, first), value_of(p.observation, second)) for p in front]
+    return staircase(first, second, points, x_range, y_range)
+
+
+def staircase(
+    first: Metric,
+    second: Metric,
+    points: Iterable[tuple[float, float]],
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+) -> list[tuple[float, float]]:
+    """Corners of the staircase through points of which none dominates another, as `stairs`."""
     toward = 1 if first.goal is Goal.MAXIMIZE else -1
-    points = sorted(
-        ((value_of(p.observation, first), value_of(p.observation, second)) for p in front),
-        key=lambda point: -toward * point[0],
-    )
+    points = sorted(points, key=lambda point: -toward * point[0])
     if not points:
         return []
     corners = [(points[0][0], y_range[0] if second.goal is Goal.MAXIMIZE else y_range[1])]

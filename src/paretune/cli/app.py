@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from paretune.cli import read, run, steer, up
+from paretune.cli import read, run, steer, study, up
 from paretune.cli.console import Remarks, clean
 from paretune.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ParetuneError
 
@@ -57,6 +57,7 @@ def options(
 
 app.command()(up.up)
 app.command()(run.run)
+app.command()(study.study)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(up.trainer)
 for reading in (read.experiments, read.show, read.front, read.watch, read.export):
     app.command()(reading)
