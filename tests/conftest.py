@@ -1,7 +1,7 @@
 """For every test: an interrupt interrupts.
 
-A shell that starts a job in the background lets it ignore SIGINT, and so does every process below it: tests of
-Ctrl-C would then wait for nothing.
+A shell that starts a job in the background lets it ignore SIGINT, and so does every process below it: tests
+of Ctrl-C would then wait for nothing.
 """
 
 import signal

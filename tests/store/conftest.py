@@ -7,4 +7,5 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "store"), str(TESTS / "contract")]
-pytest.register_assert_rewrite("store_contract", "store_cases")
+CONTRACTS = ("experiments_contract", "leases_contract", "observations_contract", "watch_contract")
+pytest.register_assert_rewrite("store_contract", *CONTRACTS, "store_cases")
