@@ -37,8 +37,8 @@ up: .venv/demo ## Start the three services on this machine.
 protos: .venv/protos/done ## Generate src/paretune/v1 from protos/.
 	.venv/protos/bin/python tools/gen_protos.py
 
-bench: .venv/dev ## Short benchmarks; see benchmarks/README.md for the long ones.
-	$(BIN)/python benchmarks/quick_quality.py
+bench: .venv/bench/done ## Our engine beside its peers, resumable; see benchmarks/README.md for short and long runs.
+	.venv/bench/bin/python -m benchmarks.comparison $(ARGS)
 
 clean: ## Remove what was built or measured; nothing that git tracks.
 	rm -rf .venv build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -56,6 +56,12 @@ clean: ## Remove what was built or measured; nothing that git tracks.
 	@echo "Installing paretune, PyTorch, TensorFlow and the tools into .venv (a few minutes the first time) ..."
 	$(PIP) -e '.[torch,tensorflow,dev]'
 	@touch $@ .venv/demo
+
+# The peers of the benchmarks, which paretune itself never needs.
+.venv/bench/done: benchmarks/requirements.txt pyproject.toml | .venv/bin/python
+	$(BIN)/python -m venv .venv/bench
+	.venv/bench/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e . -r $<
+	@touch $@
 
 # The generator of the stubs needs an older protobuf than the services run with.
 .venv/protos/done: tools/requirements-protos.txt | .venv/bin/python

@@ -16,7 +16,7 @@ import warnings
 from pathlib import Path
 
 from benchmarks.comparison import latency, report
-from benchmarks.comparison.methods import METHODS, applies
+from benchmarks.comparison.methods import applies
 from benchmarks.comparison.problems import PROBLEMS
 from benchmarks.comparison.runs import Log, draw, search
 
@@ -56,12 +56,15 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--budget", type=int, default=100)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no run after so many")
-    parser.add_argument("--log", type=Path, default=HERE.parent / "results.jsonl")
+    parser.add_argument("--log", type=Path, default=HERE.parents[1] / "results" / "bench" / "runs.jsonl")
+    parser.add_argument("--into", type=Path, default=HERE.parent, help="folder of RESULTS.md and plots/")
     parser.add_argument(
         "--latency", default="", help="methods whose suggestions are timed, e.g. paretune,tpe"
     )
     parser.add_argument("--report", action="store_true", help="only write RESULTS.md and the plots")
     args = parser.parse_args()
+    args.log.parent.mkdir(parents=True, exist_ok=True)
+    timings = args.log.with_name("latency.jsonl")
     log, here, end = Log(args.log), environment(), time.monotonic() + 60.0 * args.minutes
     warnings.filterwarnings("ignore")  # peers warn about experimental features and hard fits
     # Seeds outermost: wherever it is stopped, methods and problems have equally many.
@@ -70,10 +73,8 @@ def main() -> None:
             for method in args.methods.split(","):
                 _one(log, name, method, seed, args.budget, here, end)
     if not args.report:
-        latency.measure(
-            args.log.with_name("latency.jsonl"), args.latency.split(",") if args.latency else [], here
-        )
-    report.write(log.runs, args.log.with_name("latency.jsonl"), HERE.parent)
+        latency.measure(timings, [m for m in args.latency.split(",") if m], here)
+    report.write(log.runs, timings, args.into)
 
 
 def _one(log: Log, name: str, method: str, seed: int, budget: int, here: dict[str, str], end: float) -> None:

@@ -3,9 +3,9 @@
 import json
 import statistics
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-
 from benchmarks.comparison.methods import METHODS, Array, timed
 from benchmarks.comparison.problems import PROBLEMS, Problem
 
@@ -62,6 +62,6 @@ def once(problem: Problem, method: str, n: int, repeats: int) -> list[float]:
     return times[1:] if repeats > 1 else times
 
 
-def read(path: Path) -> list[dict]:
+def read(path: Path) -> list[dict[str, Any]]:
     """Return the lines measured so far."""
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
+from benchmarks.comparison.problems import Problem
 from numpy.typing import NDArray
 
-from benchmarks.comparison.problems import Problem
 from paretune.experiment import Experiment, Maximize, Minimize
 from paretune.observation import MetricValue, Observation, Outcome, OutcomeKind
 from paretune.parameters import Assignments, Int

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-
 from benchmarks.comparison.methods import METHODS, timed
 from benchmarks.comparison.problems import Problem
 
