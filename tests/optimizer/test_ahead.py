@@ -154,6 +154,43 @@ def test_who_wants_it_waits_for_it(monkeypatch):
     asyncio.run(with_follower(view, work))
 
 
+def test_work_in_vain_is_begun_ever_more_rarely(monkeypatch):
+    view = view_of(cases.experiment(), 20)
+    begun = []
+
+    def quick(history, count, first, budget, clock):
+        begun.append(clock())
+        return []
+
+    monkeypatch.setattr(module, "suggest", quick)
+
+    async def work(ahead):
+        ahead.take(view, 1)
+        for _ in range(100):
+            async with view.held():
+                view.sequence += 1
+            await tell(view)
+            await asyncio.sleep(0.01)
+        assert 2 < len(begun) < 20
+
+    asyncio.run(with_follower(view, work))
+
+
+def test_no_work_while_somebody_has_the_turn():
+    view = view_of(cases.experiment(), 20)
+
+    async def work(ahead):
+        ahead.take(view, 1)
+        async with view.turn:
+            await tell(view)
+            await asyncio.sleep(0.1)
+            assert view.prepared is None
+        await tell(view)
+        await until(lambda: view.prepared is not None)
+
+    asyncio.run(with_follower(view, work))
+
+
 def test_an_exhausted_space_is_not_asked_again_and_again():
     experiment = cases.experiment([Categorical("c", ["a", "b"])], policy=Policy.GP)
     view = View()

@@ -6,7 +6,8 @@ history and the ordinal as a suggestion made on demand: what is suggested never 
 
 Work ahead holds the view's lock, because it reads the history. It makes way as soon as anybody waits for the
 lock: its clock then strikes, the search ends at its next look at the clock, and the result is thrown away.
-Only who wants that very suggestion waits for it.
+Only who wants that very suggestion waits for it. Where events come faster than suggestions can be made, work
+ahead is in vain, and is begun ever more rarely until something of it is used.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ INTEREST = 600.0
 """Seconds after the last question during which suggestions are made ahead."""
 BUDGET = 1e6
 """Seconds that work ahead may take if nobody is in a hurry: without end, but finite."""
-PAUSE = 0.02
-"""Seconds between making way and beginning anew."""
+PAUSE, LONGEST_PAUSE = 0.01, 2.0
+"""Seconds to wait before beginning anew; twice as long each time that the last work was in vain."""
 
 
 class Ahead:
@@ -51,16 +52,19 @@ class Ahead:
 
     async def follow(self, view: View) -> None:
         """Keep the next suggestion of a view at hand, until cancelled."""
+        in_vain = 0
         while True:
             async with view.moved:
                 await view.moved.wait_for(lambda: self._due(view))
+            if in_vain:
+                await asyncio.sleep(min(PAUSE * 2.0**in_vain, LONGEST_PAUSE))
             made = None
             async with view.held(patient=True):
                 if self._due(view) and view.history is not None:
+                    used = view.taken is not None and view.taken is view.prepared
+                    in_vain = 0 if used else min(in_vain + 1, 10)
                     made = await self._prepare(view, view.history)
                     view.prepared = made or view.prepared
-            if made is None:
-                await asyncio.sleep(PAUSE)
 
     def take(self, view: View, count: int) -> list[Proposal] | None:
         """Return suggestions made ahead if `suggest` would make the same ones now; the view must be held."""
@@ -68,6 +72,7 @@ class Ahead:
         ready = view.prepared
         if ready is None or ready.sequence != view.sequence or len(ready.proposals) < count:
             return None
+        view.taken = ready
         age = self._clock() - ready.made
         return [
             replace(one, provenance=replace(one.provenance, model_age=one.provenance.model_age + age))
@@ -76,6 +81,8 @@ class Ahead:
 
     def _due(self, view: View) -> bool:
         if view.history is None or view.asked is None or self._clock() - view.asked > INTEREST:
+            return False
+        if view.turn.locked():  # whoever has the turn makes what is next
             return False
         if view.prepared is not None and view.prepared.sequence == view.sequence:
             return False

@@ -69,6 +69,37 @@ class Feed:
         finally:
             view.users -= 1
 
+    @asynccontextmanager
+    async def turn(self, experiment_id: str, timeout: float) -> AsyncIterator[View]:
+        """The right to make suggestions for an experiment, one caller at a time.
+
+        Without it callers would compute for the same ordinal side by side, and all but one would do it again.
+
+        Args:
+            experiment_id: an experiment that exists.
+            timeout: seconds to wait.
+
+        Raises:
+            DeadlineExceeded: others took all the time.
+        """
+        view = self._open(experiment_id)
+        view.users += 1
+        try:
+            try:
+                await asyncio.wait_for(view.turn.acquire(), timeout)
+            except TimeoutError:
+                raise DeadlineExceeded(
+                    f"Others wait for suggestions too: no turn came within {timeout:.1f} s; try again."
+                ) from None
+            try:
+                yield view
+            finally:
+                view.turn.release()
+                async with view.moved:
+                    view.moved.notify_all()  # work ahead waits for the turn to be free
+        finally:
+            view.users -= 1
+
     async def close(self) -> None:
         """Stop following."""
         tasks = [task for view in self._views.values() for task in view.tasks]
@@ -94,7 +125,9 @@ class Feed:
 
     async def _reach(self, view: View, experiment_id: str, sequence: int, timeout: float) -> None:
         def ready() -> bool:
-            return view.failure is not None or (view.history is not None and view.sequence >= sequence)
+            if view.history is None or view.sequence < sequence or view.ordinal < view.leased:
+                return view.failure is not None
+            return True
 
         async with view.moved:
             try:

@@ -48,16 +48,25 @@ class OptimizerServicer(InsightServicer):
         limit = wire.duration_from_proto(request.compute_limit) or COMPUTE_LIMIT
         while True:
             reply = await self._call("LeaseSuggestions", probe, deadline)
-            if not reply.missing:
-                break
+            if reply.missing:
+                reply = await self._lease(probe, reply, deadline, limit)
+            if reply is not None:
+                return pb.SuggestResponse(suggestions=reply.suggestions)
+
+    async def _lease(
+        self, probe: store_pb2.LeaseSuggestionsRequest, reply: Any, deadline: float, limit: float
+    ) -> Any:
+        """The Store's reply to the same request with proposals; None when it has to be asked anew."""
+        async with self._feed.turn(probe.experiment_id, deadline - time.monotonic()) as view:
             lease = await self._propose(probe, reply, deadline, limit)
             try:
                 reply = await self._call("LeaseSuggestions", lease, deadline)
-                break
-            except Aborted as error:  # somebody else's suggestion took this place: compute anew
+            except Aborted as error:  # another Optimizer's suggestion took this place: compute anew
                 if error.reason != "ORDINAL_TAKEN":
                     raise
-        return pb.SuggestResponse(suggestions=reply.suggestions)
+                return None
+            view.leased = max([view.leased, *(suggestion.ordinal for suggestion in reply.suggestions)])
+            return reply
 
     async def _propose(
         self, probe: store_pb2.LeaseSuggestionsRequest, reply: Any, deadline: float, limit: float

@@ -38,9 +38,12 @@ class View:
         sequence: sequence number of the last event applied.
         ordinal: largest suggestion ordinal seen.
         lock: held while `history` is read or changed.
+        turn: held while suggestions are made and recorded, so that the next are made with these in view.
+        leased: largest ordinal that this Optimizer had recorded; the view follows.
         waiting: how many wait for the lock and cannot wait for a suggestion made ahead; see `ahead`.
         asked: when somebody last asked for a suggestion, monotonic seconds; None: never.
         prepared: suggestions made ahead, valid while `sequence` is theirs.
+        taken: those made ahead that were used last.
     """
 
     def __init__(self) -> None:
@@ -50,6 +53,8 @@ class View:
         self.ordinal = 0
         self.resume_token = ""
         self.lock = asyncio.Lock()
+        self.turn = asyncio.Lock()
+        self.leased = 0
         self.failure: ParetuneError | None = None
         self.moved = asyncio.Condition()
         self.users = 0
@@ -57,6 +62,7 @@ class View:
         self.waiting = 0
         self.asked: float | None = None
         self.prepared: Prepared | None = None
+        self.taken: Prepared | None = None
 
     @asynccontextmanager
     async def held(self, *, patient: bool = False) -> AsyncIterator[None]:
