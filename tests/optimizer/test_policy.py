@@ -207,12 +207,6 @@ def test_policies(wanted):
     assert [p.provenance.observation_count for p in proposals] == list(range(12))
 
 
-@pytest.mark.parametrize("wanted", [Policy.TPE, Policy.NSGA2])
-def test_policies_that_do_not_exist_yet_say_so(wanted):
-    _, proposals = cases.search(cases.experiment(policy=wanted), two, 8)
-    assert all(wanted.name in p.provenance.fallback_reason for p in proposals)
-
-
 def test_no_time_left_gives_a_quasi_random_point_and_says_why():
     history = cases.scattered(cases.experiment(observation_budget=20), two, 15)
     (proposal,) = suggest(history, budget=0.0)

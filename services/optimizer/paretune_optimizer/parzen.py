@@ -39,7 +39,10 @@ class Parzen:
         self.encoding, self.centres = encoding, centres
         self.active = encoding.active(centres)
         self.width = np.array(
-            [_width(axis, centres[self.active[:, i], i], len(centres)) for i, axis in enumerate(encoding.axes)]
+            [
+                _width(axis, centres[self.active[:, i], i], len(centres))
+                for i, axis in enumerate(encoding.axes)
+            ]
         )
 
     def draw(self, count: int, rng: np.random.Generator) -> Array:
@@ -82,10 +85,14 @@ class Parzen:
             return np.asarray(np.log(spread + same * (z[:, None] == at)), dtype=np.float64)
         if axis.shape is Shape.ORDERED and axis.levels <= TABLE:
             table = _table(axis, width)
-            return np.log(table[axis.level(z).astype(np.intp)][:, axis.level(at).astype(np.intp)] * axis.levels)
+            return np.log(
+                table[axis.level(z).astype(np.intp)][:, axis.level(at).astype(np.intp)] * axis.levels
+            )
         inside = _log_difference(-at / width, (1.0 - at) / width)
         gap = (z[:, None] - at) / width
-        return np.asarray(-0.5 * gap * gap - (inside + np.log(width * np.sqrt(2.0 * np.pi))), dtype=np.float64)
+        return np.asarray(
+            -0.5 * gap * gap - (inside + np.log(width * np.sqrt(2.0 * np.pi))), dtype=np.float64
+        )
 
     def _moved(self, i: int, axis: Axis, at: Array, u: Array, shift: Array, free: Array) -> Array:
         """Return draws (B) of one parameter around centres; `free` are draws of its prior."""

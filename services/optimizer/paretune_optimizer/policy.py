@@ -2,7 +2,8 @@
 
 `suggest` picks the policy of the experiment, calls it once per configuration asked for, and wraps what comes
 back with its provenance. AUTO is a quasi-random design followed by the Gaussian process engine
-(`policies.gp`). Whatever goes wrong in a model, the answer is a quasi-random point and the reason.
+(`policies.gp`); TPE and NSGA2 follow a design too. Whatever goes wrong, the answer is a quasi-random point
+and the reason.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from paretune.observation import MetricPrediction, OutcomeKind, Proposal, Proven
 from paretune_optimizer.encoding import ENUMERATION_LIMIT
 from paretune_optimizer.history import History
 from paretune_optimizer.maximize import Deadline, fresh
-from paretune_optimizer.policies import gp, grid, quasi_random, random
+from paretune_optimizer.policies import gp, grid, nsga2, quasi_random, random, tpe
 from paretune_optimizer.predict import predict
 from paretune_optimizer.threads import single_threaded
 
@@ -105,13 +106,14 @@ def _one(
         return _result(random.propose(history, ordinal, taken), wanted, "", history, taken, everything)
     if wanted is Policy.GRID:
         return _result(grid.propose(history, ordinal, taken), wanted, "", history, taken, everything)
-    if wanted in (Policy.TPE, Policy.NSGA2):
-        reason = f"policy {wanted.name} is not available; the Gaussian process engine took its place"
     if wanted is not Policy.SOBOL and (wanted is Policy.GP or not _in_design(history, pending)):
-        z, problem = _model_point(history, ordinal, pending, taken, deadline)
+        if wanted in (Policy.TPE, Policy.NSGA2):
+            z, reason = _ranked_point(wanted, history, ordinal, pending, taken)
+        else:
+            z, reason = _model_point(history, ordinal, pending, taken, deadline)
+            wanted = Policy.GP
         if z is not None:
-            return _result(z, Policy.GP, reason, history, taken, everything)
-        reason = "; ".join(part for part in (reason, problem) if part)
+            return _result(z, wanted, "", history, taken, everything)
     z = quasi_random.propose(history, ordinal, taken)
     return _result(z, Policy.SOBOL, reason, history, taken, everything)
 
@@ -125,7 +127,25 @@ def uses_model(history: History) -> bool:
 
 def _in_design(history: History, pending: Array) -> bool:
     """Tell whether the design still has points to hand out; pending ones count as handed out."""
-    return len(history) + pending.shape[0] < design_size(history) or len(history) < 1
+    nsga2_wanted = history.experiment.policy is Policy.NSGA2
+    size = nsga2.population_size(history) if nsga2_wanted else design_size(history)
+    return len(history) + pending.shape[0] < size or len(history) < 1
+
+
+def _ranked_point(
+    wanted: Policy, history: History, ordinal: int, pending: Array, taken: Array
+) -> tuple[Array | None, str]:
+    """Return a point of TPE or NSGA-II, which need no time worth counting, or None and why."""
+    try:
+        if wanted is Policy.TPE:
+            z = tpe.propose(history, ordinal, pending, taken)
+        else:
+            z = nsga2.propose(history, ordinal, taken)
+    except Exception as error:  # the promise is a suggestion, whatever the data
+        return None, f"{wanted.name} failed: {type(error).__name__}: {error}"
+    if z is None or not np.all(np.isfinite(z)):
+        return None, f"{wanted.name} found no untried configuration, or too few observations to build on"
+    return z, ""
 
 
 def _model_point(

@@ -63,4 +63,4 @@ def standing(history: History) -> Standing:
         worst = np.nanmax(miss) if np.any(np.isfinite(miss)) else 0.0
         violation += np.nan_to_num(miss / worst if worst > 0.0 else miss, nan=1.0)
     failed = np.flatnonzero(history.outcome == OutcomeKind.INFEASIBLE.value)
-    return Standing(rows, history.Y[np.ix_(rows, optimized)], violation, failed)
+    return Standing(rows, history.Y[rows][:, optimized], violation, failed)

@@ -13,6 +13,8 @@ of a counter, so the address *is* the state).
 | FIT | subsets of observations used to fit length scales |
 | RANDOM | the random policy |
 | REPORT | Monte Carlo in reports: P(efficient) and the like |
+| TPE | draws of the Parzen estimator for one suggestion |
+| NSGA2 | tournaments, crossover and mutation of one suggestion |
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ class Stream(IntEnum):
     FIT = 3
     RANDOM = 4
     REPORT = 5
+    TPE = 6
+    NSGA2 = 7
 
 
 def generator(seed: int, ordinal: int, stream: Stream) -> np.random.Generator:

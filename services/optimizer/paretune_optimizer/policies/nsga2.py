@@ -115,6 +115,8 @@ def _cross(encoding: Encoding, mothers: Array, fathers: Array, rng: np.random.Ge
     here, there = encoding.active(mothers), encoding.active(fathers)
     either = np.where(share < 0.5, mothers, fathers)
     either = np.where(here == there, either, np.where(here, mothers, fathers))
+    fresh_values = np.column_stack([axis.from_unit(u[:, i]) for i, axis in enumerate(encoding.axes)])
+    either = np.where(here | there, either, fresh_values)
     child = np.where(categorical | ~(here & there) | (share < 0.5), either, blend)
     return np.where(wed < CROSSOVER, child, mothers)
 

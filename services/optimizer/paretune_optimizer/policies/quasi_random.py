@@ -1,4 +1,4 @@
-"""Scrambled Sobol points: the initial design, and what is served when a model cannot be."""
+"""Scrambled Sobol points, bent by priors: the first design, and what is served when a model cannot be."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from paretune_optimizer.history import History
 from paretune_optimizer.maximize import fresh
+from paretune_optimizer.priors import bend
 from paretune_optimizer.sampling import Stream, generator, sobol_points
 
 Array = NDArray[np.float64]
@@ -50,14 +51,14 @@ def propose(history: History, ordinal: int, taken: Array) -> Array | None:
             return z
     rng = generator(history.experiment.seed, 0, Stream.DESIGN)
     repair = generator(history.experiment.seed, ordinal, Stream.SEARCH)
-    found = _first(
-        history, encoding.sample(sobol_points(encoding.dimension, 1, rng, skip=ordinal), repair), taken
-    )
+    U = bend(encoding.axes, sobol_points(encoding.dimension, 1, rng, skip=ordinal))
+    found = _first(history, encoding.sample(U, repair), taken)
     if found is not None:
         return found
     # Taken or impossible: look further along a sequence of this suggestion's own.
     rng = generator(history.experiment.seed, ordinal, Stream.DESIGN)
-    Z = encoding.sample(sobol_points(encoding.dimension, TRIES, rng), repair)
+    U = bend(encoding.axes, sobol_points(encoding.dimension, TRIES, rng))
+    Z = encoding.sample(U, repair)
     found = _first(history, Z, taken)
     if found is not None:
         return found
