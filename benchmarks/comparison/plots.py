@@ -42,7 +42,7 @@ def draw_hypervolume(runs: list[Run], names: dict[str, str], folder: Path) -> No
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
     }
     figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=4, frameon=False)
-    figure.tight_layout(rect=(0, 0, 1, 0.94))
+    figure.tight_layout(rect=(0.02, 0, 1, 0.94))
     figure.savefig(folder / "hypervolume.png", dpi=80)
     plt.close(figure)
 
