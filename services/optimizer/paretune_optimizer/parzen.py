@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, logsumexp, ndtr, ndtri
 
+from paretune.parameters import Int
 from paretune_optimizer.axes import Axis, Shape
 from paretune_optimizer.encoding import Encoding
 from paretune_optimizer.priors import bend_axis, density
@@ -84,10 +85,8 @@ class Parzen:
             same = (1.0 - width) * axis.levels
             return np.asarray(np.log(spread + same * (z[:, None] == at)), dtype=np.float64)
         if axis.shape is Shape.ORDERED and axis.levels <= TABLE:
-            table = _table(axis, width)
-            return np.log(
-                table[axis.level(z).astype(np.intp)][:, axis.level(at).astype(np.intp)] * axis.levels
-            )
+            table = np.log(_table(axis, width) / cells(axis)[:, None])
+            return np.asarray(table[axis.level(z).astype(np.intp)][:, axis.level(at).astype(np.intp)])
         inside = _log_difference(-at / width, (1.0 - at) / width)
         gap = (z[:, None] - at) / width
         return np.asarray(
@@ -121,10 +120,19 @@ def _width(axis: Axis, values: Array, count: int) -> float:
     return float(np.clip(1.06 * np.std(values) * values.size**-0.2, finest, WIDEST))
 
 
+def cells(axis: Axis) -> Array:
+    """Return the share of the sampling cube (L) that `Axis.from_unit` gives to each level."""
+    parameter = axis.parameter
+    if isinstance(parameter, Int) and parameter.log and not parameter.grid:
+        edges = np.log(np.arange(parameter.min, parameter.max + 2, dtype=np.float64))
+        return np.asarray(np.diff(edges) / (edges[-1] - edges[0]), dtype=np.float64)
+    return np.full(axis.levels, 1.0 / axis.levels)
+
+
 def _table(axis: Axis, width: float) -> Array:
     """Return the kernels of an ordered axis (L x L): masses over the rows for the centre of each column."""
     z = axis.at_level(np.arange(axis.levels, dtype=np.float64))
-    mass = np.exp(-0.5 * np.square((z[:, None] - z) / width))
+    mass = np.exp(-0.5 * np.square((z[:, None] - z) / width)) * cells(axis)[:, None]
     return np.asarray(np.maximum(mass / mass.sum(axis=0), 1e-300), dtype=np.float64)
 
 
