@@ -90,6 +90,8 @@ def _environment(runs: list[Run]) -> str:
         told.append(f"* {label}: {'; '.join(sorted({run.environment[key] for run in runs}))}")
     seeds = sorted({run.seed for run in runs})
     told.append(f"* {len(runs)} runs, seeds {seeds[0]} to {seeds[-1]}; the tables say how many each")
+    engine = sorted({run.environment["revision"] for run in runs if run.method == OURS})
+    told.append(f"* revisions with which paretune was run: {'; '.join(engine)}")
     return "## What was run\n\n" + "\n".join(told)
 
 
@@ -162,13 +164,13 @@ def _quality(runs: list[Run]) -> list[str]:
                 if not theirs:
                     continue
                 mean, low, high = interval(theirs.values())
-                row = [problem, NAMES[method], str(len(theirs)), f"{mean:.3f}", f"{low:.3f} to {high:.3f}"]
-                both = sorted(set(ours) & set(theirs))
-                if method == OURS or len(both) == 0:
-                    row += ["", ""]
-                else:
-                    gap, least, most = interval([ours[s] - theirs[s] for s in both])
-                    row += [f"{gap:+.3f} ({least:+.3f} to {most:+.3f})", verdict(least, most, len(both))]
+                spread = f"{low:.3f} to {high:.3f}" if len(theirs) > 1 else ""
+                row = [problem, NAMES[method], str(len(theirs)), f"{mean:.3f}", spread, "", ""]
+                both = len(set(ours) & set(theirs))
+                if method != OURS and both:
+                    gap, least, most = paired(ours, theirs)
+                    spread = f" ({least:+.3f} to {most:+.3f})" if both > 1 else ""
+                    row[-2:] = [f"{gap:+.3f}{spread}", verdict(least, most, both)]
                 rows.append(row)
         header = [
             "problem",
@@ -176,8 +178,8 @@ def _quality(runs: list[Run]) -> list[str]:
             "seeds",
             "share",
             "95 % interval",
-            "paretune minus it, paired",
-            "paretune",
+            "paretune less it, paired",
+            "paretune is",
         ]
         if rows:
             parts.append(
@@ -248,6 +250,6 @@ def _latency(path: Path) -> str:
         return ""
     header = ["method", *(f"n = {n}" for n in latency.COUNTS)]
     return (
-        "## CPU time of one suggestion\n\nThe diatom shape (7 integers, 5 doubles, 2 metrics), models fitted "
-        "anew where the method does so; median (repeats).\n\n" + _table(header, rows)
+        "## CPU time of one suggestion\n\nThe diatom shape (7 integers, 5 doubles, 2 metrics), the same history "
+        "for all; median (repeats), after a first one that is not counted.\n\n" + _table(header, rows)
     )
