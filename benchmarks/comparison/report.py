@@ -250,6 +250,6 @@ def _latency(path: Path) -> str:
         return ""
     header = ["method", *(f"n = {n}" for n in latency.COUNTS)]
     return (
-        "## CPU time of one suggestion\n\nThe diatom shape (7 integers, 5 doubles, 2 metrics), the same history "
-        "for all; median (repeats), after a first one that is not counted.\n\n" + _table(header, rows)
+        "## CPU time of one suggestion\n\nThe diatom shape (7 integers, 5 doubles, 2 metrics), the same "
+        "history for all; median (repeats), after a first one that is not counted.\n\n" + _table(header, rows)
     )
