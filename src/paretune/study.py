@@ -120,6 +120,11 @@ class Study:
     attainment: Attainment | None = None
 
     @property
+    def name(self) -> str:
+        """That of the experiment file; the searches are called after it."""
+        return self.model_based.experiment.name.removesuffix(f"-{MODEL_BASED}")
+
+    @property
     def searches(self) -> tuple[Search, Search]:
         """Both, the model-based first."""
         return self.model_based, self.random
@@ -128,6 +133,11 @@ class Study:
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics that span the fronts."""
         return self.model_based.experiment.optimized_metrics
+
+    @property
+    def attainment_size(self) -> int:
+        """Trainings of random search in each draw of its confidence regions."""
+        return min(len(search.observations) for search in self.searches)
 
     @property
     def merged(self) -> MergedFrontier:

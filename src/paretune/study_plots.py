@@ -1,47 +1,136 @@
 """The pictures of a study: both searches in metric space, how sure random search is, and both over time."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from paretune import plot
+from paretune.experiment import Goal, Metric
 from paretune.geometry import staircase, value_of
 from paretune.insight import Attainment
-from paretune.observation import Observation
-from paretune.study import BANDS, Search, Study, is_feasible, sign_of, vectors
+from paretune.study import BANDS, MODEL_BASED, RANDOM, Search, Study, is_feasible, sign_of, vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MODEL_COLOUR, RANDOM_COLOUR = plot.SERIES[0], plot.SERIES[1]
-LINES = dict(zip(BANDS, (":", "-", "--"), strict=True))
+COLOURS = {MODEL_BASED: plot.SERIES[0], RANDOM: plot.SERIES[1]}
+SHAPES = {MODEL_BASED: plot.SHAPES[0], RANDOM: plot.SHAPES[1]}
 BORDER = "#7f3b08"
+LINES = dict(zip(BANDS, (":", "-", "--"), strict=True))
+"""Style of the border of each region that has one."""
+
 FRAMES, SECONDS_PER_FRAME, LAST_SECONDS = 40, 0.2, 3.0
-ANIMATION_DPI = 80
+ANIMATION_DPI, PALETTE = 80, 96
 Range = tuple[float, float]
 
 
 def scatter(study: Study) -> "Figure":
-    """Every training of both searches in metric space, with the points of the merged frontier ringed."""
-    series = [plot.Series(one.label, one.observations, one.front) for one in study.searches]
-    figure = plot.pareto(_titled(study, "every training"), series)
-    if len(study.metrics) == 2:
+    """Every training of both searches in metric space, with the points of the merged frontier ringed.
+
+    With other than two metrics: both searches in a panel for each pair of metrics, without rings.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    if len(study.metrics) != 2:
+        series = [plot.Series(one.label, one.observations, one.front) for one in study.searches]
+        return plot.pareto(_titled(study, "every training"), series)
+    with mpl.rc_context(plot.STYLE):
+        figure = Figure(figsize=(7.4, 5.4), layout="constrained")
+        ax = figure.subplots()
+        _prepare(ax, study, _view(study))
+        # Random search first: there is more of it, and it would hide the other.
+        for search in reversed(study.searches):
+            _cloud(ax, study, search)
         merged = study.merged
-        points = [*merged.model_based, *merged.random, *merged.both]
-        _ring(figure.axes[0], points)
+        rings = [*merged.model_based, *merged.random, *merged.both]
+        label = f"frontier of both together ({len(rings)})"
+        if rings:
+            x, y = zip(*rings, strict=True)
+            size = 2.2 * _size(len(rings))
+            ax.scatter(
+                x, y, s=size, facecolors="none", edgecolors=plot.INK, linewidths=0.9, label=label, zorder=5
+            )
+        outside = _outside(ax, study)
+        if outside:
+            ax.set_title(f"{outside} worse ones lie outside", loc="right", fontsize=9, color=plot.FAINT)
+        _finish(figure, ax, f"{study.name}: every training")
     return figure
 
 
-def _ring(ax: "Axes", points: Sequence[Sequence[float]]) -> None:
-    limits = ax.get_xlim(), ax.get_ylim()
-    if points:
-        x, y = [point[0] for point in points], [point[1] for point in points]
-        ax.scatter(x, y, s=130, facecolors="none", edgecolors=plot.INK, linewidths=1.1, zorder=4)
-        ax.set_title("rings: frontier of both together", loc="left", fontsize=9, fontweight="normal")
-    ax.set_xlim(limits[0])
-    ax.set_ylim(limits[1])
+def _cloud(ax: "Axes", study: Study, search: Search) -> None:
+    """All trainings of a search that were measured, and its front."""
+    first, second = study.metrics
+    known = [o for o in search.observations if all(o.value(m.name) is not None for m in study.metrics)]
+    good = [o for o in known if is_feasible(search.experiment, o)]
+    kept = {id(o) for o in good}
+    bad = [o for o in known if id(o) not in kept]
+    small = 0.4 * _size(len(search.observations))
+    for group, mark, what in ((good, SHAPES[search.label], "feasible"), (bad, "x", "infeasible")):
+        if group:
+            ax.scatter(
+                [value_of(o, first) for o in group],
+                [value_of(o, second) for o in group],
+                s=small,
+                c=COLOURS[search.label],
+                marker=mark,
+                alpha=0.4,
+                linewidths=0.0 if mark != "x" else 0.8,
+                label=f"{search.label}: {what} ({len(group)})",
+                zorder=2,
+            )
+    _front(ax, study, search)
+
+
+def _outside(ax: "Axes", study: Study) -> int:
+    """Measured trainings that the axes leave out."""
+    (left, right), (low, high) = sorted(ax.get_xlim()), sorted(ax.get_ylim())
+    first, second = study.metrics
+    values = [(o.value(first.name), o.value(second.name)) for s in study.searches for o in s.observations]
+    return sum(
+        not (left <= x <= right and low <= y <= high) for x, y in values if x is not None and y is not None
+    )
+
+
+def _size(count: int) -> float:
+    """Area of a marker when there are so many, in points squared."""
+    return float(min(46.0, max(10.0, 400.0 / max(count, 1) ** 0.5)))
+
+
+def _prepare(ax: "Axes", study: Study, ranges: tuple[Range, Range]) -> None:
+    """Label and scale the axes, and fix what they show."""
+    for metric, name, (low, high) in zip(study.metrics, ("x", "y"), ranges, strict=True):
+        unit = f" [{metric.unit}]" if metric.unit else ""
+        better = "higher" if sign_of(metric) > 0 else "lower"
+        getattr(ax, f"set_{name}label")(f"{metric.name}{unit}, {better} is better")
+        if _logarithmic(metric, low, high):
+            getattr(ax, f"set_{name}scale")("log")
+        else:
+            getattr(ax, f"{name}axis").get_major_locator().set_params(nbins=6)
+        getattr(ax, f"set_{name}lim")(low, high)
+    ax.set_autoscale_on(False)
+
+
+def _logarithmic(metric: Metric, low: float, high: float) -> bool:
+    # What is maximized, such as accuracy, is of interest at its upper end, which logarithms squeeze.
+    return metric.goal is Goal.MINIMIZE and low > 0 and high / low > plot.LOG_RATIO
+
+
+def _with_room(metric: Metric, values: Sequence[float]) -> Range:
+    """A range that holds the values, with some room at both ends."""
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    if _logarithmic(metric, low, high):
+        return low / 1.3, high * 1.3
+    room = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - room, high + room
+
+
+def _finish(figure: "Figure", ax: "Axes", title: str) -> None:
+    """What is what, below the axes, where it hides nothing; and a title."""
+    figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.suptitle(title, x=0.015, ha="left", fontsize=13, fontweight="bold", color=plot.INK)
 
 
 def volumes(study: Study) -> "Figure":
@@ -49,11 +138,17 @@ def volumes(study: Study) -> "Figure":
     curves = {one.label: one.volumes for one in study.searches}
     figure = plot.history(_titled(study, "hypervolume over trainings"), curves)
     ax = figure.axes[0]
+    if not any(curves.values()):
+        return figure
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.set_xlabel("trainings (logarithmic)")
     ax.axhline(
-        study.model_based.front.hypervolume, color=MODEL_COLOUR, linewidth=0.9, linestyle=":", alpha=0.8
+        study.model_based.front.hypervolume,
+        color=COLOURS[MODEL_BASED],
+        linewidth=0.9,
+        linestyle=":",
+        alpha=0.8,
     )
     return figure
 
@@ -69,46 +164,30 @@ def attainment(study: Study) -> "Figure | None":
     if study.attainment is None or len(study.metrics) != 2:
         return None
     with mpl.rc_context(plot.STYLE):
-        figure = Figure(figsize=(7.4, 5.4), layout="constrained")
+        figure = Figure(figsize=(7.4, 5.6), layout="constrained")
         ax = figure.subplots()
-        x_range, y_range = _ranges(study, study.attainment)
-        ax.set_xlim(x_range)
-        ax.set_ylim(y_range)
+        _prepare(ax, study, _ranges(study, study.attainment))
         _regions(figure, ax, study, study.attainment)
-        _front(ax, study.model_based, study, MODEL_COLOUR, plot.SHAPES[0])
-        _front(ax, study.random, study, RANDOM_COLOUR, plot.SHAPES[1])
-        _axes(ax, study)
-        ax.set_xlim(x_range)
-        ax.set_ylim(y_range)
-        figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-        count = len(study.model_based.observations)
-        figure.suptitle(
-            f"random search with {count} trainings: how likely it gets where",
-            x=0.015,
-            ha="left",
-            fontsize=13,
-            fontweight="bold",
-            color=plot.INK,
-        )
+        for search in reversed(study.searches):
+            _front(ax, study, search)
+        count = study.attainment_size
+        _finish(figure, ax, f"{study.name}: where random search with {count} trainings gets")
     return figure
 
 
 def _ranges(study: Study, regions: Attainment) -> tuple[Range, Range]:
-    """What holds both fronts and all regions, with some room."""
+    """What holds both fronts and the likelier half of the regions, with some room."""
     found = []
     for index, metric in enumerate(study.metrics):
         values = [v[index] for one in study.searches for v in vectors(study.metrics, one.front)]
         values += [
             point[metric.name]
             for surface in regions.surfaces
-            if round(surface.level, 2) in BANDS[:2]
+            if surface.level <= 0.5
             for point in surface.points
         ]
-        if metric.name in study.reference_point:
-            values.append(study.reference_point[metric.name])
-        low, high = min(values), max(values)
-        room = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
-        found.append((low - room, high + room))
+        values += [study.reference_point[metric.name]] if metric.name in study.reference_point else []
+        found.append(_with_room(metric, values))
     return found[0], found[1]
 
 
@@ -144,25 +223,27 @@ def _regions(figure: "Figure", ax: "Axes", study: Study, regions: Attainment) ->
     bar.outline.set_visible(False)
 
 
-def _front(ax: "Axes", search: Search, study: Study, colour: str, shape: str) -> None:
+def _front(ax: "Axes", study: Study, search: Search) -> None:
     """The front of a search with its staircase."""
     points = [(v[0], v[1]) for v in vectors(study.metrics, search.front)]
     if not points:
         return
     first, second = study.metrics
-    name = f"{search.label}: front of {len(search.observations)} trainings"
+    colour, top = COLOURS[search.label], search.label == MODEL_BASED
     x, y = zip(*points, strict=True)
-    ax.scatter(x, y, s=46, c=colour, marker=shape, edgecolors="white", linewidths=0.7, label=name, zorder=4)
-    sx, sy = zip(*staircase(first, second, points, ax.get_xlim(), ax.get_ylim()), strict=True)
-    ax.plot(sx, sy, color=colour, linewidth=1.5, zorder=3)
-
-
-def _axes(ax: "Axes", study: Study) -> None:
-    for metric, name in zip(study.metrics, "xy", strict=True):
-        unit = f" [{metric.unit}]" if metric.unit else ""
-        better = "higher" if sign_of(metric) > 0 else "lower"
-        getattr(ax, f"set_{name}label")(f"{metric.name}{unit}, {better} is better")
-        ax.locator_params(axis="x" if name == "x" else "y", nbins=6)
+    ax.scatter(
+        x,
+        y,
+        s=_size(len(points)),
+        c=colour,
+        marker=SHAPES[search.label],
+        edgecolors="white",
+        linewidths=0.6,
+        label=f"{search.label}: front of {len(search.observations):,} trainings ({len(points)})",
+        zorder=4.5 if top else 4,
+    )
+    corners = staircase(first, second, points, ax.get_xlim(), ax.get_ylim())
+    ax.plot(*zip(*corners, strict=True), color=colour, linewidth=1.4, zorder=3.5 if top else 3)
 
 
 def animation(study: Study, frames: int = FRAMES) -> bytes | None:
@@ -170,15 +251,17 @@ def animation(study: Study, frames: int = FRAMES) -> bytes | None:
 
     Every frame shows the same share of both budgets.
     """
-    if len(study.metrics) != 2 or not any(one.front for one in study.searches):
-        return None
+    import matplotlib as mpl
     from PIL import Image
 
-    pictures = []
+    if len(study.metrics) != 2 or not any(one.front for one in study.searches):
+        return None
     steps = min(frames, max(len(one.observations) for one in study.searches))
-    for share in (step / steps for step in range(1, steps + 1)):
-        rgba = _frame(study, share)
-        pictures.append(Image.fromarray(rgba).convert("RGB").quantize(48, dither=Image.Dither.NONE))
+    with mpl.rc_context(plot.STYLE):
+        pictures = [
+            Image.fromarray(pixels).convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE)
+            for pixels in _frames(study, steps)
+        ]
     buffer = io.BytesIO()
     durations = [round(1000 * SECONDS_PER_FRAME)] * (len(pictures) - 1) + [round(1000 * LAST_SECONDS)]
     pictures[0].save(
@@ -187,30 +270,60 @@ def animation(study: Study, frames: int = FRAMES) -> bytes | None:
     return buffer.getvalue()
 
 
-def _frame(study: Study, share: float) -> Any:
-    """One picture of the animation as an array of pixels."""
-    import matplotlib as mpl
+def _frames(study: Study, steps: int) -> Iterator[Any]:
+    """The pictures of the animation, as arrays of pixels."""
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    ranges = _view(study)
-    with mpl.rc_context(plot.STYLE):
-        figure = Figure(figsize=(10.4, 4.4), dpi=ANIMATION_DPI, layout="constrained")
-        canvas = FigureCanvasAgg(figure)
-        for ax, search, colour in zip(
-            figure.subplots(1, 2, sharex=True, sharey=True),
-            study.searches,
-            (MODEL_COLOUR, RANDOM_COLOUR),
-            strict=True,
-        ):
-            ax.set_xlim(ranges[0])
-            ax.set_ylim(ranges[1])
-            _so_far(ax, study, search, round(share * len(search.observations)), colour)
-            _axes(ax, study)
-            ax.label_outer()
+    first, second = study.metrics
+    figure = Figure(figsize=(10.4, 4.4), dpi=ANIMATION_DPI, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    panels = []
+    for ax, search in zip(figure.subplots(1, 2, sharex=True, sharey=True), study.searches, strict=True):
+        _prepare(ax, study, _view(study))
+        ax.label_outer()
+        course = [
+            (place, value_of(o, first), value_of(o, second))
+            for place, o in enumerate(search.observations, 1)
+            if is_feasible(search.experiment, o)
+        ]
+        panels.append((ax, search, course))
+    for step in range(1, steps + 1):
+        drawn = []
+        for ax, search, course in panels:
+            total = len(search.observations)
+            drawn += _so_far(ax, study, search, course, round(total * step / steps))
         canvas.draw()
-        return np.asarray(canvas.buffer_rgba())
+        # The layout of the first frame holds for all: nothing may jump, and laying out takes long.
+        figure.set_layout_engine("none")
+        yield np.asarray(canvas.buffer_rgba()).copy()
+        for artist in drawn:
+            artist.remove()
+
+
+def _so_far(
+    ax: "Axes", study: Study, search: Search, course: Sequence[tuple[int, float, float]], count: int
+) -> list[Any]:
+    """Draw what a search had found after so many trainings, the newest darkest; gives what was drawn."""
+    first, second = study.metrics
+    total, colour = len(search.observations), COLOURS[search.label]
+    since = count - max(1, total // 10)
+    drawn: list[Any] = []
+    for new, alpha in ((False, 0.35), (True, 0.9)):
+        group = [(x, y) for place, x, y in course if place <= count and (place > since) is new]
+        if group:
+            x, y = zip(*group, strict=True)
+            drawn.append(ax.scatter(x, y, s=16, c=colour, alpha=alpha, linewidths=0, zorder=2))
+    points = efficient(study.metrics, [(x, y) for place, x, y in course if place <= count])
+    if points:
+        x, y = zip(*points, strict=True)
+        size = _size(len(points))
+        drawn.append(ax.scatter(x, y, s=size, c=colour, edgecolors=plot.INK, linewidths=0.7, zorder=4))
+        corners = staircase(first, second, points, ax.get_xlim(), ax.get_ylim())
+        drawn += ax.plot(*zip(*corners, strict=True), color=colour, linewidth=1.6, zorder=3)
+    ax.set_title(f"{search.label}: {count:,} of {total:,} trainings", fontsize=11)
+    return drawn
 
 
 def _view(study: Study) -> tuple[Range, Range]:
@@ -224,56 +337,23 @@ def _view(study: Study) -> tuple[Range, Range]:
             if is_feasible(one.experiment, o)
         )
         fronts = [value_of(point.observation, metric) for one in study.searches for point in one.front]
-        # The worst tenth is cut off, or a few slow trainings squeeze all others into a corner.
-        cut = len(values) // 10
+        # The worst twentieth is cut off, or a few slow trainings squeeze all others into a corner.
+        cut = len(values) // 20
         kept = values[cut:] if sign_of(metric) > 0 else values[: len(values) - cut]
-        low, high = min([*kept, *fronts]), max([*kept, *fronts])
-        room = 0.06 * (high - low) or 0.05 * abs(high) or 1.0
-        found.append((low - room, high + room))
+        found.append(_with_room(metric, [*kept, *fronts]))
     return found[0], found[1]
 
 
-def _so_far(ax: "Axes", study: Study, search: Search, count: int, colour: str) -> None:
-    """What a search had found after so many trainings; the newest are the darkest."""
-    first, second = study.metrics
-    seen = [o for o in search.observations[:count] if is_feasible(search.experiment, o)]
-    recent = max(1, len(search.observations) // 10)
-    old = [o for o in seen if o.ordinal <= count - recent]
-    new = [o for o in seen if o.ordinal > count - recent]
-    for group, alpha in ((old, 0.25), (new, 0.85)):
-        ax.scatter(
-            [value_of(o, first) for o in group],
-            [value_of(o, second) for o in group],
-            s=18,
-            c=colour,
-            alpha=alpha,
-            linewidths=0,
-        )
-    points = efficient(study, seen)
-    if points:
-        x, y = zip(*points, strict=True)
-        ax.scatter(x, y, s=42, c=colour, edgecolors=plot.INK, linewidths=0.8, zorder=3)
-        limits = ax.get_xlim(), ax.get_ylim()
-        sx, sy = zip(*staircase(first, second, points, *limits), strict=True)
-        ax.plot(sx, sy, color=colour, linewidth=1.6, zorder=2)
-        ax.set_xlim(limits[0])
-        ax.set_ylim(limits[1])
-    # Monospaced digits would be better still, but a width that stays is enough to read while it moves.
-    ax.set_title(f"{search.label}: {count} of {len(search.observations)} trainings", fontsize=11)
-
-
-def efficient(study: Study, observations: Iterable[Observation]) -> list[tuple[float, float]]:
-    """The distinct metric vectors, of two metrics, that no other one dominates, best in the first first."""
-    first, second = study.metrics
-    values = {(value_of(o, first), value_of(o, second)) for o in observations}
+def efficient(metrics: Sequence[Metric], values: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The distinct vectors of two metrics that no other one dominates, best in the first metric first."""
+    first, second = (sign_of(metric) for metric in metrics)
     found: list[tuple[float, float]] = []
-    for vector in sorted(values, key=lambda v: (-sign_of(first) * v[0], -sign_of(second) * v[1])):
+    for vector in sorted(set(values), key=lambda v: (-first * v[0], -second * v[1])):
         # Worse in the first metric than all found before: only a better second one makes it efficient.
-        if not found or sign_of(second) * vector[1] > sign_of(second) * found[-1][1]:
+        if not found or second * vector[1] > second * found[-1][1]:
             found.append(vector)
     return found
 
 
 def _titled(study: Study, what: str) -> Any:
-    experiment = study.model_based.experiment
-    return replace(experiment, name=f"{experiment.name}: {what}")
+    return replace(study.model_based.experiment, name=f"{study.name}: {what}")

@@ -83,7 +83,7 @@ def document(study: Study, making: Making) -> dict[str, Any]:
     expectation = study.attainment.expectation if study.attainment else None
     workload = experiment.workload
     return {
-        "name": experiment.name,
+        "name": study.name,
         "workload": workload.name if workload else None,
         "settings": {k: v for k, v in workload.settings.items() if k != "data"} if workload else {},
         "preset": preset_of(experiment) or None,
@@ -162,13 +162,14 @@ def write(study: Study, making: Making, folder: Path) -> dict[str, Path]:
 
 def _write_csv(study: Study, figures: Mapping[str, Any], path: Path) -> None:
     """All trainings of both searches; each row says, too, how it was made."""
+    noted = list(facts(study))
     how = {key: figures[key] for key in ("preset", "seed")} | {"commit": figures["made"]["commit"]}
     rows = [
         {
             "search": search.label,
             **row,
             **how,
-            **{f"made.{key}": observation.metadata.get(key) for key in facts(study)},
+            **{f"made.{key}": observation.metadata.get(key) for key in noted},
         }
         for search in study.searches
         for observation, row in zip(
@@ -179,7 +180,7 @@ def _write_csv(study: Study, figures: Mapping[str, Any], path: Path) -> None:
     ]
     own = frame.header(study.model_based.experiment)
     added = [name for name in ("preset", "seed", "commit") if name not in own]
-    frame.write_csv(path, ["search", *own, *added, *(f"made.{key}" for key in facts(study))], rows)
+    frame.write_csv(path, ["search", *own, *added, *(f"made.{key}" for key in noted)], rows)
 
 
 # The page
@@ -305,11 +306,11 @@ def _published(study: Study) -> str:
 def _attainment_text(study: Study) -> str:
     if study.attainment is None:
         return ""
-    count = min(len(study.model_based.observations), len(study.random.observations))
     return (
-        f"{study.attainment.samples} times, {count:,} of the {len(study.random.observations):,} trainings of "
-        f"random search were drawn, as many as the model-based search had. The darker a place, the more "
-        "of these draws attain it; the lines are the borders of what 5 %, 50 % and 95 % of them attain. "
+        f"{study.attainment.samples} times, {study.attainment_size:,} of the "
+        f"{len(study.random.observations):,} trainings of random search were drawn, as many as the "
+        "model-based search had. The darker a place, the more of these draws attain it; the lines are the "
+        "borders of what 5 %, 50 % and 95 % of them attain. "
         "Where the model-based front lies beyond the dotted line, random search with as many trainings "
         "gets there in fewer than 5 of 100 cases."
     )

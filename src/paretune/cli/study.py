@@ -65,6 +65,8 @@ def study(
     Example: paretune study examples/digits.yaml --budget 20 --ratio 4
     """
     wanted = overridden(load_experiment(file), budget, parallelism, None, seed)
+    if data is not None and server is None and not data.is_dir():
+        raise InvalidArgument(f"--data: there is no folder {data}.")
     wanted = with_settings(wanted, preset, settings or (), data, file)
     searches = searches_of(wanted, ratio, file)
     folder = folder or HOME / file_stem(f"{wanted.name}-{preset}" if preset else wanted.name)
@@ -92,7 +94,7 @@ def with_settings(
     """The experiment with its workload's settings changed.
 
     Raises:
-        InvalidArgument: no workload, an unknown preset, a pair without "=", or no such folder.
+        InvalidArgument: no workload, an unknown preset, or a pair without "=".
     """
     if experiment.workload is None:
         raise InvalidArgument(f"{file}: names no workload, so there is nothing to run; add `workload: NAME`.")
@@ -102,8 +104,6 @@ def with_settings(
             raise InvalidArgument.of("--preset", unknown_name("preset", preset, PRESETS))
         changes["preset"] = preset
     if data is not None:
-        if not data.is_dir():
-            raise InvalidArgument(f"--data: there is no folder {data}.")
         changes["data"] = str(data.absolute())
     for pair in pairs:
         key, equals, value = pair.partition("=")
