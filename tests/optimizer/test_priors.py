@@ -54,12 +54,30 @@ def test_the_median_is_the_mean_of_a_normal_well_inside(name, centre):
 def test_impossible_choices_are_never_drawn_and_far_beliefs_stay_finite():
     choices = Axis.of(PARAMETERS[-1])
     assert not np.any(choices.from_unit(bend_axis(choices, U)) == 1.0)
-    ends = np.array([0.0, BELOW_ONE])
+    ends = np.array([0.0, 0.5, BELOW_ONE])
     for prior in (Normal(1e9, 1e-6), Normal(-1e300, 1.0), Beta(1e-3, 1e-3), Beta(1e6, 1.0)):
         axis = Axis.of(Double("x", 0.0, 1.0, prior=prior))
         bent = bend_axis(axis, ends)
         assert np.all((bent >= 0.0) & (bent < 1.0))
         assert np.all(np.isfinite(density(axis, bent)))
+
+
+@pytest.mark.parametrize("stddev", [5e-324, 1e-12, 1.0, 1e308])
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize("far", [3.0, 1e6, 1e308])
+def test_beliefs_beyond_the_range_end_at_its_edge(stddev, side, far):
+    prior = Normal(side * far, stddev)
+    for parameter in (
+        Double("x", -1.0, 2.0, prior=prior),
+        Int("k", 1, 2, log=True, prior=prior),
+        Int("w", 1, 10**9, prior=prior),
+        Double("g", grid=[-1.0, 0.0, 2.0], prior=prior),
+    ):
+        axis = Axis.of(parameter)
+        z = axis.from_unit(bend_axis(axis, np.array([0.0, 0.5, BELOW_ONE])))
+        assert np.all(np.isfinite(density(axis, z)))
+        if parameter.name in "xg" and stddev < 1.0:
+            assert z[1] == pytest.approx(0.0 if side < 0 else 1.0, abs=1e-3)
 
 
 @pytest.mark.parametrize("policy", [Policy.SOBOL, Policy.AUTO, Policy.TPE, Policy.NSGA2])

@@ -27,6 +27,7 @@ from paretune_optimizer.axes import Axis, Shape
 Array = NDArray[np.float64]
 
 BELOW_ONE = float(np.nextafter(1.0, 0.0))
+FAR, SHARP = 100.0, 1e-6
 FLOOR = 1e-12
 """Least density: a belief may be wrong, and a logarithm must stay finite."""
 
@@ -86,7 +87,9 @@ def _masses(axis: Axis) -> Array | None:
         return None
     elif isinstance(prior, Normal):
         values = np.array(parameter.grid, dtype=np.float64)
-        gap = ((np.log(values) if parameter.log else values) - prior.mean) / prior.stddev
+        values = np.log(values) if parameter.log else values
+        loc, scale = _relative(prior, float(values[0]), float(values[-1]))
+        gap = ((values - values[0]) / np.ptp(values) - loc) / scale
         masses = np.exp(-0.5 * (gap * gap - np.min(gap * gap)))
     else:
         edges = np.linspace(0.0, 1.0, axis.levels + 1)
@@ -110,5 +113,15 @@ def _standardised(axis: Axis, prior: Normal) -> tuple[float, float, float, float
         low, high = math.log(low), math.log(high)
     elif ordered:
         low, high = low - 0.5, high + 0.5
-    loc, scale = (mean - low) / (high - low), prior.stddev / (high - low)
+    loc, scale = _relative(prior, low, high, mean)
     return -loc / scale, (1.0 - loc) / scale, loc, scale
+
+
+def _relative(prior: Normal, low: float, high: float, mean: float | None = None) -> tuple[float, float]:
+    """Return mean and deviation in units of a range, from its lower end; `mean` replaces the prior's.
+
+    Beliefs sharper, or farther away, than the bounds here are the same to a search, and strain arithmetic.
+    """
+    wide = high - low
+    loc = (prior.mean if mean is None else mean) / wide - low / wide
+    return min(max(loc, -FAR), FAR), min(max(prior.stddev / wide, SHARP), FAR)
