@@ -261,7 +261,7 @@ class Published:
 
 PUBLISHED = {
     "diatoms": Published(
-        "sequence classification: diatom outlines (UCR Adiac), fully convolutional network",
+        "Sequence classification: diatom outlines (UCR Adiac), fully convolutional network",
         (480, 4800),
         0.857,
         None,
@@ -270,7 +270,7 @@ PUBLISHED = {
         "model-based front has six there, all dominating it.",
     ),
     "rotten_tomatoes": Published(
-        "sentiment of movie reviews (Rotten Tomatoes), sentence CNN",
+        "Sentiment of movie reviews (Rotten Tomatoes), sentence CNN",
         (480, 1800),
         1.0,
         (0.48, 0.26),

@@ -204,7 +204,8 @@ def page(study: Study, figures: Mapping[str, Any], files: Mapping[str, Path]) ->
         "animation": _picture(files, "animation", "Both searches over time.", still="scatter"),
         "making": _table(("", ""), _making_rows(figures), "made"),
     }
-    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(substitutes)
+    text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(substitutes)
+    return text.replace(" %", "&nbsp;%")
 
 
 def _lead(study: Study) -> str:
@@ -389,7 +390,9 @@ def number(value: float | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people write them: 8.2 s, 12 min, 3.4 h."""
+    """Seconds as people write them: 8.2 s, 12 min, 3.4 h; 0 is unknown."""
+    if not seconds:
+        return UNKNOWN
     if seconds < 120:
         return f"{seconds:.3g} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
