@@ -192,7 +192,8 @@ def _pair(
         efficient = {point.observation.id for point in one.front}
         good = [o for o in known if o.id not in efficient and not _infeasible(experiment, o)]
         bad = [o for o in known if o.id not in efficient and _infeasible(experiment, o)]
-        best = [point.observation for point in one.front if point.observation in known]
+        ids = {o.id for o in known}
+        best = [point.observation for point in one.front if point.observation.id in ids]
         faded, failed = (FAINT, INFEASIBLE) if len(series) == 1 else (colour, colour)
         _points(ax, good, first, second, color=faded, marker=shape, alpha=0.55, size=24,
                 label=f"{name}dominated ({len(good)})")  # fmt: skip
