@@ -21,6 +21,15 @@ from paretune.errors import AlreadyExists, FailedPrecondition, InvalidArgument, 
 
 MISTAKES = (InvalidArgument, NotFound, AlreadyExists, FailedPrecondition)
 INTERRUPTED = 128 + signal.SIGINT
+# A line with a backspace tells click to keep the lines of the paragraph as they are.
+HELP = """Find the whole efficient frontier of competing metrics, with few trainings.
+
+\b
+Begin with:
+  paretune run examples/digits.yaml   create or resume, train, show the front
+  paretune up                         keep all services running here
+  paretune front digits --json        the efficient configurations
+"""
 
 app = typer.Typer(
     name="paretune",
@@ -38,21 +47,14 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=HELP)
 def options(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", hidden=True, help="Show tracebacks.")] = False,
 ) -> None:
-    r"""Find the whole efficient frontier of competing metrics, with few trainings.
-
-    \b
-    Begin with:
-      paretune run examples/digits.yaml    create or resume, train, show the front
-      paretune up                          keep all services running on this machine
-      paretune front digits --json         the efficient configurations
-    """
+    """What every command shares."""
 
 
 app.command()(up.up)

@@ -139,10 +139,8 @@ async def serve(
     *,
     started: Callable[[], Awaitable[None]] | None = None,
     stopping: Callable[[], Awaitable[None]] | None = None,
-    stop: asyncio.Event | None = None,
-    interceptors: tuple[Any, ...] = (),
 ) -> None:
-    """Serve until SIGTERM, SIGINT or `stop`; then refuse new calls and let running ones end.
+    """Serve until SIGTERM or SIGINT; then refuse new calls and let running ones end.
 
     Args:
         serving: where and how to listen.
@@ -150,18 +148,16 @@ async def serve(
         services: full names, for health and reflection.
         started: awaited once the port is open, before health says SERVING.
         stopping: awaited first when stopping, while calls are still answered.
-        stop: set to stop, for embedding in tests.
-        interceptors: run before `ErrorInterceptor`'s handlers, in order.
 
     Raises:
         CannotListen: the address is taken or not allowed.
     """
-    stop = stop or asyncio.Event()
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     serving.check()
-    server = grpc.aio.server(interceptors=(*interceptors, ErrorInterceptor()), options=OPTIONS)
+    server = grpc.aio.server(interceptors=(ErrorInterceptor(),), options=OPTIONS)
     register(server)
     state = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(state, server)

@@ -89,3 +89,11 @@ def test_debug_shows_the_traceback(paretune):
     ended = subprocess.run(command, capture_output=True, text=True, cwd=paretune.folder, check=False)
     assert ended.returncode == 2
     assert "Traceback" in ended.stderr
+
+
+def test_help_keeps_its_lines(paretune):
+    lines = paretune("--help").out.splitlines()
+    assert "  paretune run examples/digits.yaml   create or resume, train, show the front" in [
+        line.removeprefix("  ") for line in lines
+    ]
+    assert not [line for line in lines if "\\b" in line]
