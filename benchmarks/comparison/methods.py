@@ -116,16 +116,17 @@ class BoTorch:
     """One SingleTaskGP per metric, refitted each time, and qLogNEHVI with the true reference point.
 
     128 Monte Carlo samples, 4 restarts of 128 raw samples; integers by the mixed alternating optimizer.
-    Failed trials are told as the penalty.
+    Failed trials are told as the penalty, or, with `feasibility`, kept from the models of the metrics and
+    given to a model of their own, whose output (1: trained, 0: failed) is a constraint: at least one half.
     """
 
-    def __init__(self, problem: Problem, seed: int, budget: int) -> None:
+    def __init__(self, problem: Problem, seed: int, budget: int, feasibility: bool = False) -> None:
         import torch
 
         torch.manual_seed(seed)
-        self._torch, self._problem, self._seed = torch, problem, seed
+        self._torch, self._problem, self._seed, self._feasibility = torch, problem, seed, feasibility
         d = len(problem.parameters)
-        self._start = list(self._design(2 * (d + 1)))
+        self._designed, self._start = 2 * (d + 1), self._design(budget)
         self._X: list[list[float]] = []
         self._Y: list[Array] = []
 
@@ -140,18 +141,21 @@ class BoTorch:
 
     def ask(self) -> Assignments:
         """Return a point of the design, or the maximizer of the acquisition function."""
-        done = len(self._X)
-        row = self._start[done] if done < len(self._start) else self._model_point()
+        done, trained = len(self._X), sum(np.isfinite(values[0]) for values in self._Y)
+        row = self._start[done] if done < self._designed or trained < 2 else self._model_point()
         return self._problem.assignments(row)
 
     def tell(self, assignments: Assignments, values: Array | None) -> None:
-        """Keep a row."""
-        values = np.array(self._problem.penalty) if values is None else values
+        """Keep a row; NaN where a training failed and there is a model of feasibility."""
+        if values is None:
+            size = len(self._problem.reference)
+            values = np.full(size, np.nan) if self._feasibility else np.array(self._problem.penalty)
         self._X.append([float(assignments[p.name]) for p in self._problem.parameters])
         self._Y.append(-values * self._problem.signs)
 
     def _model_point(self) -> Array:
         from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
+        from botorch.acquisition.multi_objective.objective import IdentityMCMultiOutputObjective
         from botorch.fit import fit_gpytorch_mll
         from botorch.models import ModelListGP, SingleTaskGP
         from botorch.models.transforms import Normalize, Standardize
@@ -164,26 +168,29 @@ class BoTorch:
         X = torch.tensor(self._X, dtype=torch.double)
         Y = torch.tensor(np.array(self._Y), dtype=torch.double)
         bounds = torch.tensor([[p.min for p in ranges], [p.max for p in ranges]], dtype=torch.double)
-        d = len(ranges)
-        model = ModelListGP(
-            *(
-                SingleTaskGP(
-                    X,
-                    Y[:, j : j + 1],
-                    input_transform=Normalize(d, bounds=bounds),
-                    outcome_transform=Standardize(1),
-                )
-                for j in range(Y.shape[1])
-            )
-        )
+        d, m = len(ranges), Y.shape[1]
+        trained = torch.isfinite(Y[:, 0])
+
+        def regression(rows: Any, values: Any) -> Any:
+            normalize = Normalize(d, bounds=bounds)
+            return SingleTaskGP(rows, values, input_transform=normalize, outcome_transform=Standardize(1))
+
+        models = [regression(X[trained], Y[trained, j : j + 1]) for j in range(m)]
+        constraints = {}
+        if self._feasibility:
+            models.append(regression(X, trained.double().unsqueeze(-1)))
+            constraints = {"constraints": [lambda samples: 0.5 - samples[..., m]]}
+        model = ModelListGP(*models)
         fit_gpytorch_mll(SumMarginalLogLikelihood(model.likelihood, model))
         acquisition = qLogNoisyExpectedHypervolumeImprovement(
             model,
             ref_point=list(-np.array(self._problem.reference) * self._problem.signs),
-            X_baseline=X,
+            X_baseline=X[trained],
+            objective=IdentityMCMultiOutputObjective(outcomes=list(range(m))),
             sampler=SobolQMCNormalSampler(torch.Size([128]), seed=self._seed),
             prune_baseline=True,
             cache_root=False,
+            **constraints,
         )
         whole = {
             i: [float(v) for v in range(p.min, p.max + 1)] for i, p in enumerate(ranges) if isinstance(p, Int)
@@ -207,6 +214,8 @@ METHODS: dict[str, Callable[[Problem, int, int], Method]] = {
     "nsga2": _optuna("NSGAIISampler"),
     "gpsampler": _optuna("GPSampler"),
     "botorch": BoTorch,
+    # Only where trainings fail: a model of feasibility.
+    "botorch_feasibility": lambda problem, seed, budget: BoTorch(problem, seed, budget, feasibility=True),
     # Only where trainings fail: the same, told the penalty instead of a failure.
     "tpe_penalized": _optuna("TPESampler", penalized=True),
     "nsga2_penalized": _optuna("NSGAIISampler", penalized=True),
@@ -216,7 +225,7 @@ METHODS: dict[str, Callable[[Problem, int, int], Method]] = {
 
 def applies(method: str, problem: Problem) -> bool:
     """Tell whether the pair says something that no other pair says."""
-    return bool(problem.penalty) or not method.endswith("_penalized")
+    return bool(problem.penalty) or not method.endswith(("_penalized", "_feasibility"))
 
 
 def timed(call: Callable[[], Assignments]) -> tuple[Assignments, float]:

@@ -20,6 +20,7 @@ NAMES = {
     "nsga2": "Optuna NSGA-II",
     "gpsampler": "Optuna GPSampler",
     "botorch": "BoTorch qLogNEHVI",
+    "botorch_feasibility": "BoTorch qLogNEHVI, model of feasibility",
     "tpe_penalized": "Optuna TPE, failures penalized",
     "nsga2_penalized": "Optuna NSGA-II, failures penalized",
     "gpsampler_penalized": "Optuna GPSampler, failures penalized",
