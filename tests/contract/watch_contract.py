@@ -51,6 +51,21 @@ class WatchContract:
             got = [event for message in rest for event in message.events]
             assert got == [event for event in everything if event.sequence > sequence]
 
+    def test_a_watch_begins_after_what_was_read(self, driver: Driver):
+        made = driver.create()
+        driver.observe(made.id)
+        read = driver.do(pb.GetExperimentRequest(experiment_id=made.id)).event_sequence
+        begun = pb.WatchRequest(experiment_id=made.id, after_sequence=read)
+        driver.observe(made.id)
+        seen = [event for message in driver.watched(begun, caught_up=True) for event in message.events]
+        assert [event.observation.ordinal for event in seen if event.HasField("observation")] == [2]
+        for refused in (
+            pb.WatchRequest(experiment_id=made.id, after_sequence=-1),
+            pb.WatchRequest(experiment_id=made.id, after_sequence=read + 1000),
+        ):
+            with pytest.raises(InvalidArgument, match="after_sequence"):
+                driver.watched(refused, caught_up=True)
+
     def test_a_resume_token_outlives_a_restart(self, driver: Driver):
         made = driver.create()
         token = driver.watched(pb.WatchRequest(experiment_id=made.id), caught_up=True)[-1].resume_token

@@ -135,7 +135,7 @@ class Hub:
     ) -> AsyncGenerator[store_pb2.WatchResponse, None]:
         """The messages for one watcher; endless."""
         context, clock = f"watch:{request.experiment_id}:{key}", asyncio.get_running_loop().time
-        cursor, skip = self._start(context, request.resume_token), request.skip_checkpoints
+        cursor, skip = self._start(context, request), request.skip_checkpoints
         due = clock()
         while True:
             moved = feed.moved
@@ -151,12 +151,20 @@ class Hub:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(moved.wait(), max(due - clock(), 0))
 
-    def _start(self, context: str, token: str) -> int:
+    def _start(self, context: str, request: store_pb2.WatchRequest) -> int:
         """The sequence number after which to begin."""
-        cursor = pages.decode(context, token, "resume_token")[0] if token else 0
+        token, cursor = request.resume_token, request.after_sequence
+        if cursor < 0 or (token and cursor):
+            raise InvalidArgument.of(
+                "after_sequence",
+                "must be a sequence number that the Store gave, and not beside a resume_token",
+            )
+        if token:
+            cursor = pages.decode(context, token, "resume_token")[0]
         if cursor > self._last:
             raise InvalidArgument(
-                "resume_token is ahead of this Store (restored from a backup?): watch from the beginning.",
+                f"{'resume_token' if token else 'after_sequence'} is ahead of this Store (restored from a "
+                "backup?): watch from the beginning.",
                 reason="INVALID_TOKEN",
             )
         return cursor

@@ -1223,22 +1223,28 @@ class WatchRequest(_message.Message):
     EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     SKIP_CHECKPOINTS_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
     experiment_id: _builtins.str
     """Experiment. Required."""
     resume_token: _builtins.str
     """resume_token of the last event seen. Empty: from the beginning."""
     skip_checkpoints: _builtins.bool
     """Leave checkpoints out."""
+    after_sequence: _builtins.int
+    """Leave out the events up to this one, by Event.sequence: that of GetExperimentResponse begins the
+    stream right after the state that was just read. 0: none. Not together with resume_token.
+    """
     def __init__(
         self,
         *,
         experiment_id: _builtins.str = ...,
         resume_token: _builtins.str = ...,
         skip_checkpoints: _builtins.bool = ...,
+        after_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "resume_token", b"resume_token", "skip_checkpoints", b"skip_checkpoints"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "experiment_id", b"experiment_id", "resume_token", b"resume_token", "skip_checkpoints", b"skip_checkpoints"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
