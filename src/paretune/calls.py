@@ -100,6 +100,7 @@ def new_experiment(
     linear_constraints: Sequence[LinearConstraint] = (),
     observation_budget: int = 0,
     parallelism: int = 1,
+    remeasure: bool = False,
     seed: int = 0,
     policy: Policy | str = Policy.AUTO,
     lease_policy: LeasePolicy = LeasePolicy(),  # noqa: B008 - frozen
@@ -124,6 +125,7 @@ def new_experiment(
         metrics=tuple(metrics),
         observation_budget=observation_budget,
         parallelism=parallelism,
+        remeasure=remeasure,
         seed=seed,
         policy=policy_of(policy),
         lease_policy=lease_policy,
@@ -166,6 +168,7 @@ _UPDATES: dict[str, Callable[[Any], Any]] = {
     "name": str,
     "observation_budget": int,
     "parallelism": int,
+    "remeasure": bool,
     "lease_policy": lambda policy: types_pb2.LeasePolicy(
         ttl=wire.duration_to_proto(policy.ttl), max_attempts=policy.max_attempts
     ),

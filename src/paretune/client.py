@@ -158,7 +158,10 @@ class Client(InsightVerbs):
     def update_experiment(
         self, experiment_id: str, *, etag: str = "", request_id: str | None = None, **changes: Any
     ) -> Experiment:
-        """Change name, observation_budget, parallelism, lease_policy, metadata, labels, state or metrics.
+        """Change some fields of an experiment.
+
+        These are name, observation_budget, parallelism, remeasure, lease_policy, metadata, labels, state
+        and metrics (thresholds and units).
 
         Raises:
             InvalidArgument: another field, or a value that is not allowed.

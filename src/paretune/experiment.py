@@ -158,6 +158,7 @@ class Experiment:
     Attributes:
         observation_budget: observations planned; 0 when open.
         parallelism: trials expected to run at once.
+        remeasure: measure a configuration again when that tells more about the front than a new one.
 
     Raises:
         InvalidArgument: no or too many metrics, none optimized, a name twice, or texts too long.
@@ -180,6 +181,7 @@ class Experiment:
     create_time: datetime | None = None
     update_time: datetime | None = None
     progress: Progress = Progress()
+    remeasure: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -108,6 +108,7 @@ class ExperimentEntry(_Entry):
     linear_constraints: list[ConstraintEntry] = Field(default_factory=list)
     observation_budget: int = 0
     parallelism: int = 1
+    remeasure: bool = False
     seed: int = 0
     policy: Literal["auto", "gp", "tpe", "sobol", "random", "grid", "nsga2"] = "auto"
     lease: LeaseEntry = LeaseEntry()
@@ -205,6 +206,7 @@ def _experiment(entry: ExperimentEntry) -> Experiment:
         metrics=_each(_metric, entry.metrics, "metrics"),
         observation_budget=entry.observation_budget,
         parallelism=entry.parallelism,
+        remeasure=entry.remeasure,
         seed=entry.seed,
         policy=Policy[entry.policy.upper()],
         lease_policy=lease,
@@ -296,6 +298,7 @@ def dump_experiment(experiment: Experiment) -> str:
         ],
         "observation_budget": experiment.observation_budget,
         "parallelism": experiment.parallelism,
+        "remeasure": experiment.remeasure,
         "seed": experiment.seed,
         "policy": experiment.policy.name.lower(),
         "lease": {} if lease == LeasePolicy() else {"ttl": lease.ttl, "max_attempts": lease.max_attempts},

@@ -88,6 +88,7 @@ class Provenance:
         model_age: seconds since the model's hyperparameters were fitted.
         feasibility: probability that the configuration is feasible; None without a model.
         fallback_reason: why something simpler was used; empty: it was not.
+        repeats: observations that this configuration had; above 0 with GP it is measured again on purpose.
     """
 
     policy: Policy | None = None
@@ -97,6 +98,7 @@ class Provenance:
     predictions: tuple[MetricPrediction, ...] = ()
     feasibility: float | None = None
     fallback_reason: str = ""
+    repeats: int = 0
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ FULL = model.Experiment(
     ),
     observation_budget=40,
     parallelism=2,
+    remeasure=True,
     seed=-7,
     policy=model.Policy.SOBOL,
     lease_policy=model.LeasePolicy(12.5, 5),

@@ -25,6 +25,7 @@ UPDATABLE = (
     "name",
     "observation_budget",
     "parallelism",
+    "remeasure",
     "lease_policy",
     "metadata",
     "labels",

@@ -24,7 +24,7 @@ FIXED: dict[str, Callable[[Experiment], Any]] = {
 }
 """What results depend on: an experiment that differs in one of these is another experiment."""
 
-CHANGEABLE = ("observation_budget", "parallelism", "lease_policy", "metrics")
+CHANGEABLE = ("observation_budget", "parallelism", "remeasure", "lease_policy", "metrics")
 """What may change while an experiment runs; of metrics, thresholds and units."""
 
 

@@ -172,7 +172,7 @@ class StoreServiceServicer(object):
 
     def UpdateExperiment(self, request, context):
         """UpdateExperiment changes the fields named in the mask: name, observation_budget, parallelism,
-        lease_policy, metadata, labels, state, metrics (thresholds and units only).
+        remeasure, lease_policy, metadata, labels, state, metrics (thresholds and units only).
         Errors: INVALID_ARGUMENT for other paths; NOT_FOUND; ABORTED with ETAG_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

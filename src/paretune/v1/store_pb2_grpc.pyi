@@ -50,7 +50,7 @@ class StoreServiceStub:
     """ListExperiments gives experiments, newest first, in pages. Errors: INVALID_ARGUMENT."""
     UpdateExperiment: _grpc.UnaryUnaryMultiCallable[_store_pb2.UpdateExperimentRequest, _store_pb2.UpdateExperimentResponse]
     """UpdateExperiment changes the fields named in the mask: name, observation_budget, parallelism,
-    lease_policy, metadata, labels, state, metrics (thresholds and units only).
+    remeasure, lease_policy, metadata, labels, state, metrics (thresholds and units only).
     Errors: INVALID_ARGUMENT for other paths; NOT_FOUND; ABORTED with ETAG_MISMATCH.
     """
     DeleteExperiment: _grpc.UnaryUnaryMultiCallable[_store_pb2.DeleteExperimentRequest, _store_pb2.DeleteExperimentResponse]
@@ -129,7 +129,7 @@ class StoreServiceAsyncStub(StoreServiceStub):
     """ListExperiments gives experiments, newest first, in pages. Errors: INVALID_ARGUMENT."""
     UpdateExperiment: _aio.UnaryUnaryMultiCallable[_store_pb2.UpdateExperimentRequest, _store_pb2.UpdateExperimentResponse]  # type: ignore[assignment]
     """UpdateExperiment changes the fields named in the mask: name, observation_budget, parallelism,
-    lease_policy, metadata, labels, state, metrics (thresholds and units only).
+    remeasure, lease_policy, metadata, labels, state, metrics (thresholds and units only).
     Errors: INVALID_ARGUMENT for other paths; NOT_FOUND; ABORTED with ETAG_MISMATCH.
     """
     DeleteExperiment: _aio.UnaryUnaryMultiCallable[_store_pb2.DeleteExperimentRequest, _store_pb2.DeleteExperimentResponse]  # type: ignore[assignment]
@@ -229,7 +229,7 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_store_pb2.UpdateExperimentResponse, _abc.Awaitable[_store_pb2.UpdateExperimentResponse]]:
         """UpdateExperiment changes the fields named in the mask: name, observation_budget, parallelism,
-        lease_policy, metadata, labels, state, metrics (thresholds and units only).
+        remeasure, lease_policy, metadata, labels, state, metrics (thresholds and units only).
         Errors: INVALID_ARGUMENT for other paths; NOT_FOUND; ABORTED with ETAG_MISMATCH.
         """
 

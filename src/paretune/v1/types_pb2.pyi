@@ -984,6 +984,7 @@ class Experiment(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
+    REMEASURE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id. Set by the Store; in CreateExperiment it may be chosen: [a-z]([a-z0-9-]{0,61}[a-z0-9])?"""
     name: _builtins.str
@@ -1000,6 +1001,10 @@ class Experiment(_message.Message):
     """State."""
     etag: _builtins.str
     """Version of the experiment; changes with every update. Set by the Store."""
+    remeasure: _builtins.bool
+    """Measure a tried configuration once more whenever that is expected to tell more about the front than a new
+    configuration; provenance says so. For noisy metrics. Default: only new configurations are suggested.
+    """
     @_builtins.property
     def parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___Parameter]:
         """Parameters: 1 to 1000."""
@@ -1061,10 +1066,11 @@ class Experiment(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         progress: Global___Progress | None = ...,
+        remeasure: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lease_policy", b"lease_policy", "progress", b"progress", "update_time", b"update_time", "workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "etag", b"etag", "id", b"id", "labels", b"labels", "lease_policy", b"lease_policy", "linear_constraints", b"linear_constraints", "metadata", b"metadata", "metrics", b"metrics", "name", b"name", "observation_budget", b"observation_budget", "parallelism", b"parallelism", "parameters", b"parameters", "policy", b"policy", "progress", b"progress", "seed", b"seed", "state", b"state", "update_time", b"update_time", "workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "etag", b"etag", "id", b"id", "labels", b"labels", "lease_policy", b"lease_policy", "linear_constraints", b"linear_constraints", "metadata", b"metadata", "metrics", b"metrics", "name", b"name", "observation_budget", b"observation_budget", "parallelism", b"parallelism", "parameters", b"parameters", "policy", b"policy", "progress", b"progress", "remeasure", b"remeasure", "seed", b"seed", "state", b"state", "update_time", b"update_time", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1147,6 +1153,7 @@ class Provenance(_message.Message):
     PREDICTIONS_FIELD_NUMBER: _builtins.int
     FEASIBILITY_FIELD_NUMBER: _builtins.int
     FALLBACK_REASON_FIELD_NUMBER: _builtins.int
+    REPEATS_FIELD_NUMBER: _builtins.int
     policy: Global___Policy.ValueType
     """Algorithm that made it (never AUTO). UNSPECIFIED when a person queued it."""
     observation_count: _builtins.int
@@ -1155,6 +1162,10 @@ class Provenance(_message.Message):
     """Seed used: that of the experiment."""
     fallback_reason: _builtins.str
     """Why something simpler than the wanted algorithm was used. Empty: it was not."""
+    repeats: _builtins.int
+    """Number of observations that this very configuration had. Above 0 with GP: measured again on purpose
+    (Experiment.remeasure).
+    """
     @_builtins.property
     def model_age(self) -> _duration_pb2.Duration:
         """Age of the model's hyperparameters when the suggestion was computed."""
@@ -1177,10 +1188,11 @@ class Provenance(_message.Message):
         predictions: _abc.Iterable[Global___MetricPrediction] | None = ...,
         feasibility: _wrappers_pb2.DoubleValue | None = ...,
         fallback_reason: _builtins.str = ...,
+        repeats: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["feasibility", b"feasibility", "model_age", b"model_age"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallback_reason", b"fallback_reason", "feasibility", b"feasibility", "model_age", b"model_age", "observation_count", b"observation_count", "policy", b"policy", "predictions", b"predictions", "seed", b"seed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallback_reason", b"fallback_reason", "feasibility", b"feasibility", "model_age", b"model_age", "observation_count", b"observation_count", "policy", b"policy", "predictions", b"predictions", "repeats", b"repeats", "seed", b"seed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

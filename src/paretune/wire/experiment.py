@@ -85,6 +85,7 @@ def experiment_to_proto(experiment: Experiment) -> types_pb2.Experiment:
         create_time=time_to_proto(experiment.create_time),
         update_time=time_to_proto(experiment.update_time),
         progress=types_pb2.Progress(**vars(experiment.progress)),
+        remeasure=experiment.remeasure,
     )
 
 
@@ -123,4 +124,5 @@ def experiment_from_proto(message: types_pb2.Experiment) -> Experiment:
         create_time=time_from_proto(message, "create_time"),
         update_time=time_from_proto(message, "update_time"),
         progress=Progress(**progress),
+        remeasure=message.remeasure,
     )

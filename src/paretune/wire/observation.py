@@ -54,6 +54,7 @@ def provenance_to_proto(provenance: Provenance) -> types_pb2.Provenance:
         predictions=[types_pb2.MetricPrediction(**vars(p)) for p in provenance.predictions],
         feasibility=DoubleValue(value=provenance.feasibility) if known else None,
         fallback_reason=provenance.fallback_reason,
+        repeats=provenance.repeats,
     )
 
 
@@ -66,6 +67,7 @@ def provenance_from_proto(message: types_pb2.Provenance) -> Provenance:
         predictions=tuple(MetricPrediction(p.metric, p.mean, p.stddev) for p in message.predictions),
         feasibility=message.feasibility.value if message.HasField("feasibility") else None,
         fallback_reason=message.fallback_reason,
+        repeats=message.repeats,
     )
 
 

@@ -110,6 +110,7 @@ experiments = st.builds(
     create_time=times,
     update_time=times,
     progress=st.builds(Progress, *[counts] * 9),
+    remeasure=st.booleans(),
 )
 values = st.lists(st.builds(pt.MetricValue, names, reals, st.none() | st.floats(0, 1e9)), max_size=3).map(
     tuple
@@ -123,6 +124,7 @@ provenances = st.builds(
     st.lists(st.builds(MetricPrediction, names, reals, positive), max_size=2).map(tuple),
     st.none() | probabilities,
     texts,
+    counts,
 )
 leases = st.builds(Lease, names, names, times.filter(lambda time: time is not None))
 suggestions = st.builds(
