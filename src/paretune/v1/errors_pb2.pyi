@@ -92,6 +92,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_RUN_CANCELLED: _ErrorReason.ValueType  # 23
     """ABORTED. The run was cancelled. Metadata: {"run": "r-7"}."""
+    ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 24
+    """UNAUTHENTICATED. There is no token, or it is malformed, unknown, expired or revoked.
+    Metadata: {"why": "expired"}; why is missing, malformed, unknown, expired or revoked.
+    """
+    ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 25
+    """PERMISSION_DENIED. The token is valid but its role or project does not allow the call.
+    Metadata: {"token": "4f1c09ab2e", "role": "read", "needed": "trainer"}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason says in one machine-readable word why a call did not return OK. Invalid input
@@ -167,4 +175,12 @@ Metadata: {"metrics": "4", "most": "3"}.
 """
 ERROR_REASON_RUN_CANCELLED: ErrorReason.ValueType  # 23
 """ABORTED. The run was cancelled. Metadata: {"run": "r-7"}."""
+ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 24
+"""UNAUTHENTICATED. There is no token, or it is malformed, unknown, expired or revoked.
+Metadata: {"why": "expired"}; why is missing, malformed, unknown, expired or revoked.
+"""
+ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 25
+"""PERMISSION_DENIED. The token is valid but its role or project does not allow the call.
+Metadata: {"token": "4f1c09ab2e", "role": "read", "needed": "trainer"}.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

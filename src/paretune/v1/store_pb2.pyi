@@ -190,12 +190,15 @@ class ListExperimentsRequest(_message.Message):
     STATES_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    PROJECT_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Largest number of results; 0: 100; above 1000: 1000; negative is refused."""
     page_token: _builtins.str
     """next_page_token of the page before. Empty: first page."""
     name: _builtins.str
     """Only experiments with exactly this name. Empty: any."""
+    project: _builtins.str
+    """Only experiments of this project. Empty: of every project that the caller's token is for."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[_types_pb2.ExperimentState.ValueType]:
         """Only experiments in one of these states. Empty: all but ARCHIVED."""
@@ -212,10 +215,11 @@ class ListExperimentsRequest(_message.Message):
         states: _abc.Iterable[_types_pb2.ExperimentState.ValueType] | None = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         name: _builtins.str = ...,
+        project: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "name", b"name", "page_size", b"page_size", "page_token", b"page_token", "states", b"states"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "name", b"name", "page_size", b"page_size", "page_token", b"page_token", "project", b"project", "states", b"states"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -33,6 +33,9 @@ class StoreServiceStub(object):
     the first reply again, byte-equal, also after restarts. The same request_id with a different request is
     INVALID_ARGUMENT (REQUEST_ID_REUSED). Every call may also end with RESOURCE_EXHAUSTED (OVERLOADED,
     with RetryInfo) or UNAVAILABLE (STORAGE_UNAVAILABLE).
+
+    A Store that was given tokens answers UNAUTHENTICATED without a valid one and PERMISSION_DENIED when its role
+    is too small; what belongs to another project is NOT_FOUND, as if it did not exist.
     """
 
     def __init__(self, channel):
@@ -146,6 +149,9 @@ class StoreServiceServicer(object):
     the first reply again, byte-equal, also after restarts. The same request_id with a different request is
     INVALID_ARGUMENT (REQUEST_ID_REUSED). Every call may also end with RESOURCE_EXHAUSTED (OVERLOADED,
     with RetryInfo) or UNAVAILABLE (STORAGE_UNAVAILABLE).
+
+    A Store that was given tokens answers UNAUTHENTICATED without a valid one and PERMISSION_DENIED when its role
+    is too small; what belongs to another project is NOT_FOUND, as if it did not exist.
     """
 
     def CreateExperiment(self, request, context):
@@ -411,6 +417,9 @@ class StoreService(object):
     the first reply again, byte-equal, also after restarts. The same request_id with a different request is
     INVALID_ARGUMENT (REQUEST_ID_REUSED). Every call may also end with RESOURCE_EXHAUSTED (OVERLOADED,
     with RetryInfo) or UNAVAILABLE (STORAGE_UNAVAILABLE).
+
+    A Store that was given tokens answers UNAUTHENTICATED without a valid one and PERMISSION_DENIED when its role
+    is too small; what belongs to another project is NOT_FOUND, as if it did not exist.
     """
 
     @staticmethod

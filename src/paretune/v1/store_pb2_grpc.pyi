@@ -34,6 +34,9 @@ class StoreServiceStub:
     the first reply again, byte-equal, also after restarts. The same request_id with a different request is
     INVALID_ARGUMENT (REQUEST_ID_REUSED). Every call may also end with RESOURCE_EXHAUSTED (OVERLOADED,
     with RetryInfo) or UNAVAILABLE (STORAGE_UNAVAILABLE).
+
+    A Store that was given tokens answers UNAUTHENTICATED without a valid one and PERMISSION_DENIED when its role
+    is too small; what belongs to another project is NOT_FOUND, as if it did not exist.
     """
 
     @_typing.overload
@@ -116,6 +119,9 @@ class StoreServiceAsyncStub(StoreServiceStub):
     the first reply again, byte-equal, also after restarts. The same request_id with a different request is
     INVALID_ARGUMENT (REQUEST_ID_REUSED). Every call may also end with RESOURCE_EXHAUSTED (OVERLOADED,
     with RetryInfo) or UNAVAILABLE (STORAGE_UNAVAILABLE).
+
+    A Store that was given tokens answers UNAUTHENTICATED without a valid one and PERMISSION_DENIED when its role
+    is too small; what belongs to another project is NOT_FOUND, as if it did not exist.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -194,6 +200,9 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
     the first reply again, byte-equal, also after restarts. The same request_id with a different request is
     INVALID_ARGUMENT (REQUEST_ID_REUSED). Every call may also end with RESOURCE_EXHAUSTED (OVERLOADED,
     with RetryInfo) or UNAVAILABLE (STORAGE_UNAVAILABLE).
+
+    A Store that was given tokens answers UNAUTHENTICATED without a valid one and PERMISSION_DENIED when its role
+    is too small; what belongs to another project is NOT_FOUND, as if it did not exist.
     """
 
     @_abc_1.abstractmethod

@@ -985,6 +985,7 @@ class Experiment(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     REMEASURE_FIELD_NUMBER: _builtins.int
+    PROJECT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id. Set by the Store; in CreateExperiment it may be chosen: [a-z]([a-z0-9-]{0,61}[a-z0-9])?"""
     name: _builtins.str
@@ -1004,6 +1005,11 @@ class Experiment(_message.Message):
     remeasure: _builtins.bool
     """Measure a tried configuration once more whenever that is expected to tell more about the front than a new
     configuration; provenance says so. For noisy metrics. Default: only new configurations are suggested.
+    """
+    project: _builtins.str
+    """Project that the experiment belongs to: [a-z]([a-z0-9-]{0,61}[a-z0-9])?. Tokens are given for one project
+    or for all. Chosen in CreateExperiment and never changed; empty there: the project of the caller's token,
+    or "default".
     """
     @_builtins.property
     def parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___Parameter]:
@@ -1067,10 +1073,11 @@ class Experiment(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         progress: Global___Progress | None = ...,
         remeasure: _builtins.bool = ...,
+        project: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lease_policy", b"lease_policy", "progress", b"progress", "update_time", b"update_time", "workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "etag", b"etag", "id", b"id", "labels", b"labels", "lease_policy", b"lease_policy", "linear_constraints", b"linear_constraints", "metadata", b"metadata", "metrics", b"metrics", "name", b"name", "observation_budget", b"observation_budget", "parallelism", b"parallelism", "parameters", b"parameters", "policy", b"policy", "progress", b"progress", "remeasure", b"remeasure", "seed", b"seed", "state", b"state", "update_time", b"update_time", "workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "etag", b"etag", "id", b"id", "labels", b"labels", "lease_policy", b"lease_policy", "linear_constraints", b"linear_constraints", "metadata", b"metadata", "metrics", b"metrics", "name", b"name", "observation_budget", b"observation_budget", "parallelism", b"parallelism", "parameters", b"parameters", "policy", b"policy", "progress", b"progress", "project", b"project", "remeasure", b"remeasure", "seed", b"seed", "state", b"state", "update_time", b"update_time", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
