@@ -33,6 +33,7 @@ from paretune.observation import (
 )
 from paretune.parameters import Beta, Categorical, Condition, Double, Int, Normal, Weights
 from paretune.space import LinearConstraint, SearchSpace
+from paretune.stopping import EarlyStopping, EarlyStoppingRule, Fidelity
 from paretune.trial import Trial
 
 __all__ = [
@@ -42,9 +43,12 @@ __all__ = [
     "Condition",
     "Directive",
     "Double",
+    "EarlyStopping",
+    "EarlyStoppingRule",
     "Experiment",
     "ExperimentHandle",
     "ExperimentState",
+    "Fidelity",
     "Goal",
     "Int",
     "LeasePolicy",

@@ -4,14 +4,14 @@ Building a `Call` or `Pages` checks its arguments; nothing is sent until a clien
 takes: a mutating request carries its `request_id`. The verbs are described at `paretune.client.Client`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from paretune import wire
 from paretune.call import Call, Pages, default_worker
-from paretune.errors import AlreadyExists, InvalidArgument, Violation
-from paretune.experiment import Experiment, ExperimentState, LeasePolicy, Metric, Policy, Workload
+from paretune.errors import InvalidArgument, Violation
+from paretune.experiment import Experiment, ExperimentState
 from paretune.observation import (
     Checkpoint,
     Directive,
@@ -22,10 +22,9 @@ from paretune.observation import (
     Suggestion,
     SuggestionState,
 )
-from paretune.parameters import Scalar, unknown_name
+from paretune.parameters import Scalar
 from paretune.rpc.channel import new_request_id
 from paretune.scalars import plain_assignments
-from paretune.space import LinearConstraint, SearchSpace
 from paretune.v1 import optimizer_pb2, store_pb2, types_pb2
 
 T = TypeVar("T")
@@ -58,82 +57,6 @@ def _pages(name: str, request: Any, items: Callable[[Any], Iterable[T]]) -> Page
 
 
 # Experiments
-
-
-def policy_of(policy: Policy | str) -> Policy:
-    """The policy with this name, in any case.
-
-    Raises:
-        InvalidArgument: there is none.
-    """
-    if isinstance(policy, Policy):
-        return policy
-    known = {member.name.lower(): member for member in Policy}
-    if str(policy).lower() not in known:
-        raise InvalidArgument.of("policy", unknown_name("policy", str(policy), known))
-    return known[str(policy).lower()]
-
-
-def same_search(recorded: Experiment, wanted: Experiment) -> Experiment:
-    """The recorded experiment, when it searches the same parameters for the same metrics.
-
-    Raises:
-        AlreadyExists: it does not.
-    """
-    for part, one, other in (
-        ("parameters", recorded.space, wanted.space),
-        ("metrics", recorded.metrics, wanted.metrics),
-    ):
-        if one != other:
-            raise AlreadyExists(
-                f"There is an experiment {recorded.id!r} already, with other {part}: choose another id.",
-                metadata={"kind": "experiment", "id": recorded.id},
-            )
-    return recorded
-
-
-def new_experiment(
-    *,
-    name: str,
-    parameters: Sequence[Any],
-    metrics: Sequence[Metric],
-    linear_constraints: Sequence[LinearConstraint] = (),
-    observation_budget: int = 0,
-    parallelism: int = 1,
-    remeasure: bool = False,
-    seed: int = 0,
-    policy: Policy | str = Policy.AUTO,
-    lease_policy: LeasePolicy = LeasePolicy(),  # noqa: B008 - frozen
-    workload: Workload | str | None = None,
-    settings: Mapping[str, Any] | None = None,
-    metadata: Mapping[str, str] | None = None,
-    labels: Mapping[str, str] | None = None,
-    id: str = "",
-) -> Experiment:
-    """An experiment from the fields that a user gives; `settings` are those of the workload.
-
-    Raises:
-        InvalidArgument: with the path of the offending field.
-    """
-    if isinstance(workload, str):
-        workload = Workload(workload, {key: str(value) for key, value in (settings or {}).items()})
-    elif settings is not None:
-        raise InvalidArgument.of("settings", "need `workload` to be the name of a workload")
-    return Experiment(
-        name=name,
-        space=SearchSpace(tuple(parameters), tuple(linear_constraints)),
-        metrics=tuple(metrics),
-        observation_budget=observation_budget,
-        parallelism=parallelism,
-        remeasure=remeasure,
-        seed=seed,
-        policy=policy_of(policy),
-        lease_policy=lease_policy,
-        workload=workload,
-        metadata=dict(metadata or {}),
-        labels=dict(labels or {}),
-        id=id,
-    )
 
 
 def _experiment_of(reply: Any) -> Experiment:
@@ -176,6 +99,7 @@ _UPDATES: dict[str, Callable[[Any], Any]] = {
     "labels": dict,
     "state": wire.enum_to_proto,
     "metrics": lambda metrics: [wire.metric_to_proto(metric) for metric in metrics],
+    "early_stopping": lambda stopping: stopping and wire.early_stopping_to_proto(stopping),
 }
 
 
@@ -271,6 +195,13 @@ def cancel(suggestion_id: str, request_id: str | None) -> Call[Suggestion]:  # n
         suggestion_id=suggestion_id, request_id=request_id or new_request_id()
     )
     return _store("CancelSuggestion", request, _suggestion_of)
+
+
+def stop(suggestion_id: str, reason: str, attempt: int, request_id: str | None) -> Call[Suggestion]:  # noqa: D103
+    request = store_pb2.StopSuggestionRequest(
+        suggestion_id=suggestion_id, reason=reason, attempt=attempt, request_id=request_id or new_request_id()
+    )
+    return _store("StopSuggestion", request, _suggestion_of)
 
 
 def get_suggestion(suggestion_id: str) -> Call[Suggestion]:  # noqa: D103

@@ -23,6 +23,7 @@ from paretune.errors import AlreadyExists, ParetuneError, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.handle import ExperimentHandle
 from paretune.insight_verbs import InsightVerbs
+from paretune.new_experiment import new_experiment, same_search
 from paretune.observation import (
     Checkpoint,
     Directive,
@@ -114,7 +115,7 @@ class Client(InsightVerbs):
         request_id: str | None = None,
         **fields: Any,
     ) -> ExperimentHandle:
-        """Record an experiment, given whole or as the fields of `paretune.calls.new_experiment`.
+        """Record an experiment, given whole or as the fields of `paretune.new_experiment.new_experiment`.
 
         With `exist_ok` an experiment of the same `id`, parameters and metrics is resumed as it is.
 
@@ -122,13 +123,13 @@ class Client(InsightVerbs):
             InvalidArgument: with the path of every offending field.
             AlreadyExists: the chosen id is taken, or taken by another search.
         """
-        new = experiment or calls.new_experiment(**fields)
+        new = experiment or new_experiment(**fields)
         try:
             return ExperimentHandle(self, self.run(calls.create_experiment(new, request_id)))
         except AlreadyExists:
             if not exist_ok:
                 raise
-        return ExperimentHandle(self, calls.same_search(self.get_experiment(new.id), new))
+        return ExperimentHandle(self, same_search(self.get_experiment(new.id), new))
 
     def experiment(self, experiment_id: str) -> ExperimentHandle:
         """A handle on a recorded experiment.
@@ -256,6 +257,16 @@ class Client(InsightVerbs):
             FailedPrecondition: SUGGESTION_FINISHED.
         """
         return self.run(calls.cancel(suggestion_id, request_id))
+
+    def stop(
+        self, suggestion_id: str, reason: str, *, attempt: int = 0, request_id: str | None = None
+    ) -> Suggestion:
+        """Ask the holder of a suggestion to stop at its next step and to report what it has.
+
+        Raises:
+            FailedPrecondition: SUGGESTION_FINISHED, or STALE_LEASE when nobody or another attempt holds it.
+        """
+        return self.run(calls.stop(suggestion_id, reason, attempt, request_id))
 
     def get_suggestion(self, suggestion_id: str) -> Suggestion:
         """One suggestion as it is now."""

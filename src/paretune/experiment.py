@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from paretune.command import COMMAND, check_command, check_names
 from paretune.errors import InvalidArgument
 from paretune.parameters import check_name, is_number
 from paretune.space import SearchSpace
+from paretune.stopping import EarlyStopping, Fidelity
 
 MAX_METRICS = 100
 MAX_TEXT_BYTES = 64 * 1024
@@ -127,13 +129,24 @@ class LeasePolicy:
 
 @dataclass(frozen=True)
 class Workload:
-    """What trainers run: a built-in name or ``module:function``, with settings fixed for all trials."""
+    """What trainers run, with settings fixed for all trials.
+
+    Attributes:
+        name: a built-in name, ``module:function``, or ``command``.
+        command: program and arguments, when the name is ``command``.
+    """
 
     name: str
     settings: Mapping[str, str] = field(default_factory=dict, hash=False)
+    command: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        object.__setattr__(self, "command", tuple(self.command))
+        if bool(self.command) != (self.name == COMMAND):
+            raise InvalidArgument.of("command", f"is for the workload {COMMAND!r}, which needs one")
+        if self.command:
+            check_command(self.command)
 
 
 @dataclass(frozen=True)
@@ -159,6 +172,8 @@ class Experiment:
         observation_budget: observations planned; 0 when open.
         parallelism: trials expected to run at once.
         remeasure: measure a configuration again when that tells more about the front than a new one.
+        fidelity: length of a training; None: the workload knows.
+        early_stopping: when trainings are stopped before their end; None: never.
 
     Raises:
         InvalidArgument: no or too many metrics, none optimized, a name twice, or texts too long.
@@ -182,6 +197,8 @@ class Experiment:
     update_time: datetime | None = None
     progress: Progress = Progress()
     remeasure: bool = False
+    fidelity: Fidelity | None = None
+    early_stopping: EarlyStopping | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -204,6 +221,19 @@ class Experiment:
             raise InvalidArgument.of("seed", "must fit 64 bits")
         for label in ("metadata", "labels"):
             check_texts(getattr(self, label), label)
+        names = {parameter.name for parameter in self.space}
+        if self.fidelity and self.fidelity.name in names:
+            raise InvalidArgument.of(
+                "fidelity.name", f"{self.fidelity.name!r} is a parameter too: do not search it"
+            )
+        if self.workload and self.workload.command:
+            check_names(self.workload.command, names | self.settings.keys(), seen)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Settings of every trial: the workload's, and the fidelity's max under its name."""
+        whole = {self.fidelity.name: str(self.fidelity.max)} if self.fidelity else {}
+        return {**whole, **(self.workload.settings if self.workload else {})}
 
     @property
     def optimized_metrics(self) -> tuple[Metric, ...]:

@@ -9,17 +9,23 @@
       - {name: accuracy, goal: maximize}
       - {name: inference_ms, goal: minimize, unit: ms, threshold: 5.0}
     observation_budget: 40
+    fidelity: epochs 5..500         # a whole training has 500 epochs, and 5 say something
+    early_stopping: true            # or some of [feasibility, dominated, halving]
+
+Instead of `workload: digits` a program in any language: `command: node train.js --lr {learning_rate}`.
 
 A mistake is told in one line: file, line, field, what is wrong and what was probably meant.
 """
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from paretune.command import COMMAND
 from paretune.errors import InvalidArgument, Violation
 from paretune.experiment import (
     Experiment,
@@ -31,89 +37,21 @@ from paretune.experiment import (
     Strategy,
     Workload,
 )
+from paretune.experiment_entries import (
+    ConstraintEntry,
+    EarlyStoppingEntry,
+    Entry,
+    ExperimentEntry,
+    MetricEntry,
+    ParameterEntry,
+    PriorEntry,
+    RelativeEntry,
+    Text,
+)
 from paretune.parameters import Beta, Categorical, Double, Int, Normal, Parameter, Prior, Weights
 from paretune.space import LinearConstraint, SearchSpace
+from paretune.stopping import EarlyStopping, EarlyStoppingRule, Fidelity
 from paretune.yaml_source import YamlSource, to_yaml
-
-Number = int | float
-Text = str | int | float | bool
-
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class PriorEntry(_Entry):
-    """Belief about good values: exactly one of the three."""
-
-    normal: dict[Literal["mean", "stddev"], Number] | None = None
-    beta: dict[Literal["alpha", "beta"], Number] | None = None
-    weights: list[Number] | None = None
-
-
-class ParameterEntry(_Entry):
-    """One parameter; which keys it needs depends on `type`."""
-
-    name: str
-    type: Literal["double", "int", "categorical"]
-    min: Number | None = None
-    max: Number | None = None
-    log: bool = False
-    grid: list[Number] = Field(default_factory=list)
-    choices: list[str] | None = None
-    default: str | Number | None = None
-    prior: PriorEntry | None = None
-    when: dict[str, str | Number | list[str | Number]] | None = None
-
-
-class RelativeEntry(_Entry):
-    """A threshold of `factor` times a baseline observation's value."""
-
-    baseline: str
-    factor: Number
-
-
-class MetricEntry(_Entry):
-    """One metric."""
-
-    name: str
-    goal: Literal["maximize", "minimize"]
-    strategy: Literal["optimize", "constrain", "store"] = "optimize"
-    threshold: Number | RelativeEntry | None = None
-    unit: str = ""
-
-
-class ConstraintEntry(_Entry):
-    """sum(weight * value) <= upper_bound."""
-
-    weights: dict[str, Number]
-    upper_bound: Number
-
-
-class LeaseEntry(_Entry):
-    """How long a worker may be silent (seconds), and how often a suggestion is tried."""
-
-    ttl: Number = LeasePolicy.ttl
-    max_attempts: int = LeasePolicy.max_attempts
-
-
-class ExperimentEntry(_Entry):
-    """The whole file."""
-
-    name: str
-    workload: str | None = None
-    settings: dict[str, Text] = Field(default_factory=dict)
-    parameters: list[ParameterEntry]
-    metrics: list[MetricEntry]
-    linear_constraints: list[ConstraintEntry] = Field(default_factory=list)
-    observation_budget: int = 0
-    parallelism: int = 1
-    remeasure: bool = False
-    seed: int = 0
-    policy: Literal["auto", "gp", "tpe", "sobol", "random", "grid", "nsga2"] = "auto"
-    lease: LeaseEntry = LeaseEntry()
-    labels: dict[str, Text] = Field(default_factory=dict)
-    metadata: dict[str, Text] = Field(default_factory=dict)
 
 
 def load_experiment(path: str | Path) -> Experiment:
@@ -150,7 +88,7 @@ def parse_experiment(text: str, source: str = "experiment") -> Experiment:
 
 
 _T = TypeVar("_T")
-_Entry_ = TypeVar("_Entry_", bound=_Entry)
+_Entry_ = TypeVar("_Entry_", bound=Entry)
 _FILE_WORDS = {
     ".condition.parent": ".when",
     ".condition.values": ".when",
@@ -161,6 +99,8 @@ _FILE_WORDS = {
     ".threshold.relative": ".threshold",
     ".prior.categorical": ".prior",
     ".terms": ".weights",
+    "workload.command": "command",
+    "fidelity.name": "fidelity",
 }
 
 
@@ -189,12 +129,13 @@ def _each(build: Callable[[_Entry_], _T], entries: Sequence[_Entry_], path: str)
 
 
 def _experiment(entry: ExperimentEntry) -> Experiment:
-    if entry.workload is None and entry.settings:
-        raise InvalidArgument.of("settings", "are those of a workload; name the workload too")
-    workload = None
-    if entry.workload is not None:
-        with _under("workload"):
-            workload = Workload(entry.workload, _texts(entry.settings))
+    workload = _workload(entry)
+    with _under("early_stopping"):
+        early_stopping = _early_stopping(entry.early_stopping)
+    fidelity = None
+    if entry.fidelity is not None:
+        with _under("fidelity"):
+            fidelity = Fidelity.parse(entry.fidelity)
     with _under("lease"):
         lease = LeasePolicy(float(entry.lease.ttl), entry.lease.max_attempts)
     return Experiment(
@@ -211,9 +152,43 @@ def _experiment(entry: ExperimentEntry) -> Experiment:
         policy=Policy[entry.policy.upper()],
         lease_policy=lease,
         workload=workload,
+        fidelity=fidelity,
+        early_stopping=early_stopping,
         metadata=_texts(entry.metadata),
         labels=_texts(entry.labels),
     )
+
+
+def _workload(entry: ExperimentEntry) -> Workload | None:
+    if entry.workload is None and entry.command is None:
+        if entry.settings:
+            raise InvalidArgument.of("settings", "are those of a workload; name the workload too")
+        return None
+    if entry.command is None:
+        if entry.workload == COMMAND:
+            raise InvalidArgument.of("workload", "is a command: write `command: PROGRAM ARGUMENTS` instead")
+        with _under("workload"):
+            return Workload(str(entry.workload), _texts(entry.settings))
+    if entry.workload not in (None, COMMAND):
+        raise InvalidArgument.of("command", "and workload are both given: which of the two runs?")
+    try:
+        words = shlex.split(entry.command) if isinstance(entry.command, str) else entry.command
+    except ValueError as error:
+        raise InvalidArgument.of("command", f"cannot be split into arguments: {error}") from None
+    if not words:
+        raise InvalidArgument.of("command", "must begin with a program")
+    return Workload(COMMAND, _texts(entry.settings), tuple(words))
+
+
+def _early_stopping(entry: bool | Sequence[str] | EarlyStoppingEntry | None) -> EarlyStopping | None:
+    if entry is None or entry is False:
+        return None
+    if entry is True:
+        return EarlyStopping()
+    if not isinstance(entry, EarlyStoppingEntry):
+        return EarlyStopping(tuple(EarlyStoppingRule[rule.upper()] for rule in entry))
+    rules = tuple(EarlyStoppingRule[rule.upper()] for rule in entry.rules)
+    return EarlyStopping(rules, float(entry.confidence), entry.reduction, entry.min_step)
 
 
 def _constraint(entry: ConstraintEntry) -> LinearConstraint:
@@ -288,7 +263,8 @@ def dump_experiment(experiment: Experiment) -> str:
     workload, lease = experiment.workload, experiment.lease_policy
     entry: dict[str, Any] = {
         "name": experiment.name,
-        "workload": workload.name if workload else None,
+        "workload": workload.name if workload and not workload.command else None,
+        "command": list(workload.command) if workload else None,
         "settings": dict(workload.settings) if workload else None,
         "parameters": [_parameter_entry(parameter) for parameter in experiment.space],
         "metrics": [_metric_entry(metric) for metric in experiment.metrics],
@@ -302,11 +278,22 @@ def dump_experiment(experiment: Experiment) -> str:
         "seed": experiment.seed,
         "policy": experiment.policy.name.lower(),
         "lease": {} if lease == LeasePolicy() else {"ttl": lease.ttl, "max_attempts": lease.max_attempts},
+        "fidelity": str(experiment.fidelity or ""),
+        "early_stopping": experiment.early_stopping and _early_stopping_entry(experiment.early_stopping),
         "labels": dict(experiment.labels),
         "metadata": dict(experiment.metadata),
     }
     always = ("parameters", "metrics", "seed")
     return to_yaml({key: value for key, value in entry.items() if value or key in always})
+
+
+def _early_stopping_entry(stopping: EarlyStopping) -> dict[str, Any]:
+    return {
+        "rules": [rule.name.lower() for rule in stopping.rules],
+        "confidence": stopping.confidence,
+        "reduction": stopping.reduction,
+        "min_step": stopping.min_step,
+    }
 
 
 def _parameter_entry(parameter: Parameter) -> dict[str, Any]:

@@ -111,7 +111,11 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """One configuration proposed for training."""
+    """One configuration proposed for training.
+
+    Attributes:
+        stop_reason: why its holder is asked to stop early; empty: it is not.
+    """
 
     id: str
     experiment_id: str
@@ -124,6 +128,7 @@ class Suggestion:
     metadata: Mapping[str, str] = field(default_factory=dict, hash=False)
     create_time: datetime | None = None
     update_time: datetime | None = None
+    stop_reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ import pytest
 from store_cases import (
     Driver,
     assignments,
+    checkpoint,
     proposal,
     value,
 )
 
 from paretune.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from paretune.v1 import store_pb2 as pb
+from paretune.v1 import trainer_pb2
 from paretune.v1 import types_pb2 as types
 
 
@@ -240,6 +242,52 @@ class LeasesContract:
         driver.refused(driver.reports(leased)[1], FailedPrecondition, "SUGGESTION_FINISHED")
         again = pb.CancelSuggestionRequest(suggestion_id=leased.id)
         driver.refused(again, FailedPrecondition, "SUGGESTION_FINISHED")
+
+    def test_who_is_asked_to_stop_early_is_told(self, driver: Driver):
+        made = driver.create()
+        leased = driver.lease(made.id)
+        stop = pb.StopSuggestionRequest(suggestion_id=leased.id, attempt=1, reason="dominated")
+        stopped = driver.do(stop).suggestion
+        assert (stopped.state, stopped.stop_reason) == (types.SUGGESTION_STATE_LEASED, "dominated")
+        again = pb.StopSuggestionRequest(suggestion_id=leased.id, reason="again")
+        assert driver.do(again).suggestion == stopped
+        assert driver.heartbeat(leased).directive == pb.DIRECTIVE_STOP_EARLY
+        steps = pb.RecordCheckpointsRequest(
+            suggestion_id=leased.id, fence=leased.lease.fence, checkpoints=[checkpoint(3)]
+        )
+        assert driver.do(steps).directive == pb.DIRECTIVE_STOP_EARLY
+        driver.observe_suggestion(leased)
+        assert driver.suggestion(leased.id).stop_reason == ""
+        driver.refused(again, FailedPrecondition, "SUGGESTION_FINISHED")
+
+    def test_the_next_attempt_is_not_asked_to_stop(self, driver: Driver):
+        made = driver.create()
+        old = driver.lease(made.id)
+        stop = pb.StopSuggestionRequest(suggestion_id=old.id, attempt=1, reason="slow")
+        driver.do(stop)
+        driver.let_expire(old)
+        driver.refused(stop, FailedPrecondition, "STALE_LEASE")
+        new = driver.lease(made.id)
+        assert new.stop_reason == ""
+        assert driver.heartbeat(new).directive == pb.DIRECTIVE_CONTINUE
+        driver.refused(stop, FailedPrecondition, "STALE_LEASE")
+        for wrong in (
+            pb.StopSuggestionRequest(suggestion_id=new.id),
+            pb.StopSuggestionRequest(reason="slow"),
+            pb.StopSuggestionRequest(suggestion_id=new.id, reason="x" * 1001),
+        ):
+            driver.refused(wrong, InvalidArgument)
+
+    def test_nodes_are_known_as_they_said_last(self, driver: Driver):
+        for slots in (1, 2):
+            node = trainer_pb2.GetNodeResponse(worker="b", slots=slots)
+            driver.do(pb.ReportNodeRequest(node=node))
+        driver.do(pb.ReportNodeRequest(node=trainer_pb2.GetNodeResponse(worker="a")))
+        listed = [(one.node.worker, one.node.slots) for one in driver.do(pb.ListNodesRequest()).nodes]
+        assert listed == [("a", 0), ("b", 2)]
+        driver.do(pb.ReportNodeRequest(node=trainer_pb2.GetNodeResponse(worker="a"), leaving=True))
+        assert [one.node.worker for one in driver.do(pb.ListNodesRequest()).nodes] == ["b"]
+        driver.refused(pb.ReportNodeRequest(), InvalidArgument)
 
     def test_a_queued_suggestion_can_be_cancelled(self, driver: Driver):
         made = driver.create()

@@ -3,6 +3,7 @@ import pytest
 import paretune as pt
 from paretune import calls
 from paretune.errors import InvalidArgument
+from paretune.new_experiment import new_experiment, policy_of
 
 SUGGESTION = "s-1"
 
@@ -19,6 +20,7 @@ def test_every_mutating_call_gets_a_request_id_of_its_own():
             calls.queue("e", {"x": 0.5}, None, None),
             calls.release(SUGGESTION, "1", None),
             calls.cancel(SUGGESTION, None),
+            calls.stop(SUGGESTION, "slow", 0, None),
             calls.observe(pt.Observation({"x": 0.5}), "", None),
             calls.observe_batch("e", [pt.Observation({"x": 0.5})], None),
         ]
@@ -54,18 +56,18 @@ def test_an_update_names_what_changes():
 
 
 def test_policies_by_name():
-    assert calls.policy_of("SoBol") is pt.Policy.SOBOL
+    assert policy_of("SoBol") is pt.Policy.SOBOL
     with pytest.raises(InvalidArgument, match="did you mean 'random'"):
-        calls.policy_of("randon")
+        policy_of("randon")
 
 
 def test_an_experiment_from_fields(fields):
-    made = calls.new_experiment(**fields(workload="digits", settings={"epochs": 3}, labels={"a": "b"}))
+    made = new_experiment(**fields(workload="digits", settings={"epochs": 3}, labels={"a": "b"}))
     assert made.workload == pt.Workload("digits", {"epochs": "3"})
     assert made.policy is pt.Policy.RANDOM
     assert len(made.space) == 4
     with pytest.raises(InvalidArgument, match="settings"):
-        calls.new_experiment(**fields(settings={"epochs": 3}))
+        new_experiment(**fields(settings={"epochs": 3}))
 
 
 def test_a_batch_takes_fences():

@@ -1,6 +1,7 @@
 """Experiment files: what is read is what was meant, and a mistake is told where it is."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from paretune.errors import InvalidArgument
 from paretune.experiment_file import dump_experiment, load_experiment, parse_experiment
 from paretune.parameters import Beta, Categorical, Condition, Double, Int, Normal, Weights
 from paretune.space import LinearConstraint, SearchSpace
+from paretune.stopping import EarlyStopping, EarlyStoppingRule, Fidelity
 
 ROOT = Path(__file__).parents[2]
 
@@ -61,6 +63,8 @@ FULL = model.Experiment(
     workload=model.Workload("digits", {"epochs": "10", "flag": "true", "note": "a: b # c"}),
     metadata={"who": "somebody\nelse"},
     labels={"team": "ü"},
+    fidelity=Fidelity("epochs", 5, 500),
+    early_stopping=EarlyStopping((EarlyStoppingRule.HALVING,), 0.9, 4, 7),
 )
 
 
@@ -77,6 +81,62 @@ def test_read_as_meant():
 
 def test_every_field_survives_a_round_trip():
     assert parse_experiment(dump_experiment(FULL)) == FULL
+    command = replace(FULL, workload=model.Workload("command", {"a": "1"}, ("./t", "--x={epochs}", "{{}}")))
+    assert parse_experiment(dump_experiment(command)) == command
+
+
+def with_lines(*lines):
+    return TEXT.replace("workload: digits", "\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("line", "rules"),
+    [
+        ("early_stopping: true", tuple(EarlyStoppingRule)),
+        ("early_stopping: [halving]", (EarlyStoppingRule.HALVING,)),
+        ("early_stopping: {rules: [dominated], confidence: 0.8}", (EarlyStoppingRule.DOMINATED,)),
+    ],
+)
+def test_early_stopping_is_one_line(line, rules):
+    stopping = parse_experiment(f"{TEXT}\n{line}\n").early_stopping
+    assert stopping is not None
+    assert stopping.rules == rules
+    assert parse_experiment(TEXT).early_stopping is None
+    assert parse_experiment(f"{TEXT}\nearly_stopping: false\n").early_stopping is None
+
+
+def test_a_command_is_split_as_a_shell_would():
+    experiment = parse_experiment(
+        with_lines("command: node 'my train.js' --lr {lr} --e={epochs}", "fidelity: epochs 5..50")
+    )
+    assert experiment.workload.command == ("node", "my train.js", "--lr", "{lr}", "--e={epochs}")
+    assert experiment.settings["epochs"] == "10"  # a setting of the file comes before the fidelity's max
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["command: train {lrr}"], "command: there is no parameter or setting 'lrr'; did you mean 'lr'?"),
+        (
+            ["command: train", "workload: digits"],
+            "command: and workload are both given: which of the two runs?",
+        ),
+        (["command: []"], "command: must begin with a program"),
+        (["workload: command"], "workload: is a command: write `command: PROGRAM ARGUMENTS` instead"),
+        (["workload: digits", "fidelity: lr 5..50"], "fidelity: 'lr' is a parameter too: do not search it"),
+        (
+            ["workload: digits", "fidelity: epochs 50..5"],
+            "fidelity.min: and max are 50 and 5: 1 <= min < max is needed",
+        ),
+        (["workload: digits", "fidelity: 5..50"], "is not written as NAME MIN..MAX, such as epochs 5..500"),
+        (["workload: digits", "early_stopping: [halve]"], "'halve' is not known; did you mean 'halving'?"),
+        (["workload: digits", "early_stopping: {confidence: 0.4}"], "must be above 0.5 and below 1"),
+    ],
+)
+def test_mistakes_in_how_trials_run_and_end(lines, said):
+    with pytest.raises(InvalidArgument) as caught:
+        parse_experiment(with_lines(*lines), "e.yaml")
+    assert said in str(caught.value)
 
 
 @given(

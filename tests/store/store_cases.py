@@ -279,6 +279,7 @@ class Driver:
             pb.LeaseSuggestionsRequest(
                 experiment_id=made.id, worker="w", proposals=[proposal(0.3)], first_ordinal=5
             ),
+            pb.StopSuggestionRequest(suggestion_id=kept.id, reason="slow"),
             self.reports(kept)[0],
             self.reports(released)[3],
             pb.CancelSuggestionRequest(suggestion_id=cancelled.id),

@@ -36,7 +36,7 @@ def record(tx: Transaction, request: pb.RecordCheckpointsRequest) -> pb.RecordCh
             (suggestion.key, message.attempt, message.step, message.SerializeToString(deterministic=True)),
         )
         tx.announce(experiment, checkpoint=message)
-    return pb.RecordCheckpointsResponse(directive=directive(experiment))
+    return pb.RecordCheckpointsResponse(directive=directive(experiment, suggestion))
 
 
 def _read(experiment: Experiment, message: types_pb2.Checkpoint) -> Checkpoint:

@@ -7,6 +7,7 @@ from paretune.parameters import check_name
 
 MAX_REQUEST_ID_BYTES = 128
 MAX_MANY = 1000
+MAX_REASON_BYTES = 1000
 
 
 def check_required(request: Any, *fields: str) -> None:
@@ -34,3 +35,9 @@ def check_many(messages: Any, path: str) -> None:
 def check_worker(name: str, path: str = "worker") -> None:
     """Refuse worker names that are empty or not fit to be shown."""
     check_name(name, path)
+
+
+def check_reason(reason: str) -> None:
+    """Refuse reasons that are too long to be read."""
+    if (size := len(reason.encode(errors="replace"))) > MAX_REASON_BYTES:
+        raise InvalidArgument.of("reason", f"has {size} bytes; at most {MAX_REASON_BYTES} are allowed")

@@ -31,6 +31,7 @@ UPDATABLE = (
     "labels",
     "state",
     "metrics",
+    "early_stopping",
 )
 SET_BY_STORE = ("etag", "create_time", "update_time", "progress")
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")

@@ -16,7 +16,7 @@ from paretune.observation import SuggestionState
 from paretune.parameters import Assignments
 from paretune.v1 import store_pb2 as pb
 from paretune.v1 import types_pb2
-from paretune_store.checks import MAX_MANY, check_required, check_worker
+from paretune_store.checks import MAX_MANY, check_reason, check_required, check_worker
 from paretune_store.clock import SECOND
 from paretune_store.suggestions import (
     CANCELLED,
@@ -88,7 +88,7 @@ def heartbeat(tx: Transaction, request: pb.HeartbeatRequest) -> pb.HeartbeatResp
     expires = tx.steady + ttl
     tx.db.execute("UPDATE suggestions SET expires = ? WHERE key = ?", (expires, record.key))
     return pb.HeartbeatResponse(
-        directive=directive(experiment),
+        directive=directive(experiment, record),
         expire_time=timestamp(expires),
         ttl=Duration(seconds=ttl // SECOND, nanos=ttl % SECOND * 1000),
     )
@@ -111,6 +111,25 @@ def cancel(tx: Transaction, request: pb.CancelSuggestionRequest) -> pb.CancelSug
     check_open(record)
     move(tx, tx.experiment_by_key(record.experiment), record, CANCELLED)
     return pb.CancelSuggestionResponse(suggestion=record.message())
+
+
+def stop(tx: Transaction, request: pb.StopSuggestionRequest) -> pb.StopSuggestionResponse:
+    """StopSuggestion: see store.proto."""
+    check_required(request, "suggestion_id", "reason")
+    check_reason(request.reason)
+    record = find_suggestion(tx.db, request.suggestion_id)
+    check_open(record)
+    if record.state != LEASED or request.attempt not in (0, record.attempt):
+        what = f"attempt {record.attempt} holds it" if record.state == LEASED else "nobody holds it"
+        raise FailedPrecondition(
+            f"The suggestion {record.id!r} cannot be stopped: {what}.",
+            reason="STALE_LEASE",
+            metadata={"suggestion": record.id, "attempt": str(record.attempt)},
+        )
+    if not record.stop_reason:
+        record.stop_reason = request.reason
+        move(tx, tx.experiment_by_key(record.experiment), record, LEASED)
+    return pb.StopSuggestionResponse(suggestion=record.message())
 
 
 def expire(tx: Transaction) -> int:
@@ -168,8 +187,10 @@ def check_holder(record: SuggestionRecord, fence: str) -> None:
         )
 
 
-def directive(experiment: ExperimentRecord) -> pb.Directive.ValueType:
-    """What a worker of this experiment should do."""
+def directive(experiment: ExperimentRecord, record: SuggestionRecord) -> pb.Directive.ValueType:
+    """What the holder of a suggestion should do."""
+    if record.stop_reason:
+        return pb.DIRECTIVE_STOP_EARLY
     active = experiment.state == ExperimentState.ACTIVE.value
     return pb.DIRECTIVE_CONTINUE if active else pb.DIRECTIVE_PAUSE
 

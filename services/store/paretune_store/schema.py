@@ -9,7 +9,7 @@ from sqlite_utils import Database, Migrations
 APPLICATION_ID = 0x70747374
 """Marks the file as a Store of paretune ("ptst")."""
 
-VERSION = 1
+VERSION = 2
 """Number of migrations; kept in the file's user_version, so that an older Store can refuse a newer file."""
 
 migrations = Migrations("paretune_store")
@@ -105,6 +105,22 @@ def m0001_tables(db: Database) -> None:
 
         PRAGMA application_id = 1886679924;  -- APPLICATION_ID
         PRAGMA user_version = 1;
+        """
+    )
+
+
+@migrations()
+def m0002_nodes_and_stops(db: Database) -> None:
+    """Early stops that were asked for; trainer nodes that reported."""
+    db.executescript(
+        """
+        -- Why the holder of a lease is asked to stop early; goes with the lease.
+        ALTER TABLE suggestions ADD COLUMN stop_reason TEXT;
+
+        -- body: paretune.v1.GetNodeResponse. reported: microseconds since 1970.
+        CREATE TABLE nodes (worker TEXT NOT NULL PRIMARY KEY, reported INTEGER NOT NULL, body BLOB NOT NULL);
+
+        PRAGMA user_version = 2;
         """
     )
 

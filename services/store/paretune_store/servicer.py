@@ -37,6 +37,7 @@ class StoreServicer(store_pb2_grpc.StoreServiceServicer):
     Heartbeat = _write
     ReleaseSuggestion = _write
     CancelSuggestion = _write
+    StopSuggestion = _write
     GetSuggestion = _read
     ListSuggestions = _read
     Observe = _write
@@ -45,6 +46,8 @@ class StoreServicer(store_pb2_grpc.StoreServiceServicer):
     ListObservations = _read
     RecordCheckpoints = _write
     ListCheckpoints = _read
+    ReportNode = _write
+    ListNodes = _read
 
     async def Watch(self, request: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchResponse]:
         """See store.proto."""

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from sqlite_utils import Database
 
 from paretune.v1 import store_pb2 as pb
-from paretune_store import checkpoints, experiments, leases, observations, suggestions
+from paretune_store import checkpoints, experiments, leases, nodes, observations, suggestions
 from paretune_store.checks import check_request_id, check_required
 from paretune_store.clock import SECOND, Clock, SystemClock
 from paretune_store.database import Connections, open_database
@@ -52,9 +52,11 @@ COMMANDS: dict[type[Message], Command] = {
     pb.HeartbeatRequest: Command(leases.heartbeat),
     pb.ReleaseSuggestionRequest: Command(leases.release),
     pb.CancelSuggestionRequest: Command(leases.cancel),
+    pb.StopSuggestionRequest: Command(leases.stop),
     pb.ObserveRequest: Command(observations.observe),
     pb.ObserveBatchRequest: Command(observations.observe_batch),
     pb.RecordCheckpointsRequest: Command(checkpoints.record),
+    pb.ReportNodeRequest: Command(nodes.report),
 }
 
 QUERIES: dict[type[Message], Callable[[Database, Any], Message]] = {
@@ -65,6 +67,7 @@ QUERIES: dict[type[Message], Callable[[Database, Any], Message]] = {
     pb.GetObservationRequest: observations.get,
     pb.ListObservationsRequest: observations.list_,
     pb.ListCheckpointsRequest: checkpoints.list_,
+    pb.ListNodesRequest: nodes.list_,
 }
 
 

@@ -44,6 +44,7 @@ class SuggestionRecord:
     fence: str | None
     expires: int | None
     updated: int
+    stop_reason: str | None
     body: bytes
 
     def message(self) -> types_pb2.Suggestion:
@@ -55,10 +56,11 @@ class SuggestionRecord:
         if self.state == LEASED:
             message.lease.worker, message.lease.fence = self.worker or "", self.fence or ""
             message.lease.expire_time.CopyFrom(timestamp(self.expires or 0))
+            message.stop_reason = self.stop_reason or ""
         return message
 
 
-SELECT = "SELECT key, id, experiment, ordinal, state, attempt, expirations, worker, fence, expires, updated, body FROM suggestions "  # noqa: E501
+SELECT = "SELECT key, id, experiment, ordinal, state, attempt, expirations, worker, fence, expires, updated, stop_reason, body FROM suggestions "  # noqa: E501
 _BY_ID = SELECT + "WHERE id = ?"
 _LISTED = (
     SELECT  # noqa: S608 - constants
@@ -100,7 +102,7 @@ def insert(tx: Transaction, experiment: ExperimentRecord, message: types_pb2.Sug
     experiment.counts["queued"] += 1
     key = int(cursor.lastrowid or 0)
     return SuggestionRecord(
-        key, message.id, experiment.key, message.ordinal, QUEUED, 0, 0, None, None, None, tx.now, body
+        key, message.id, experiment.key, message.ordinal, QUEUED, 0, 0, None, None, None, tx.now, None, body
     )
 
 
@@ -111,10 +113,10 @@ def move(tx: Transaction, experiment: ExperimentRecord, record: SuggestionRecord
             experiment.counts[counter] += step
     record.state, record.updated = state, tx.now
     if state != LEASED:
-        record.expires = None
+        record.expires = record.stop_reason = None
     tx.db.execute(
         "UPDATE suggestions SET state = ?, attempt = ?, expirations = ?, worker = ?, fence = ?, expires = ?,"
-        " updated = ? WHERE key = ?",
+        " updated = ?, stop_reason = ? WHERE key = ?",
         (
             record.state,
             record.attempt,
@@ -123,6 +125,7 @@ def move(tx: Transaction, experiment: ExperimentRecord, record: SuggestionRecord
             record.fence,
             record.expires,
             record.updated,
+            record.stop_reason,
             record.key,
         ),
     )

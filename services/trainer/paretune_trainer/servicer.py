@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from paretune import wire
-from paretune.experiment import Workload
 from paretune.v1 import trainer_pb2, trainer_pb2_grpc, types_pb2
 from paretune_trainer.byhand import progress_of, task_of
 from paretune_trainer.describe import describe_node, describe_workload
@@ -41,8 +40,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
     ) -> AsyncIterator[trainer_pb2.RunResponse]:
         """Train one configuration and stream its progress."""
         assignments = wire.assignments_from_proto(request.assignments)
-        workload = Workload(request.workload.name, dict(request.workload.settings))
-        task = task_of(workload, assignments, request.seed)
+        task = task_of(wire.workload_from_proto(request.workload), assignments, request.seed)
         async for progress in progress_of(self._node, task, context.add_done_callback):
             yield _progress_to_proto(progress)
 
@@ -69,7 +67,7 @@ def _run_to_proto(run: Run) -> trainer_pb2.Run:
         id=run.id,
         experiment_id=task.experiment_id,
         suggestion_id=task.suggestion_id,
-        workload=types_pb2.Workload(name=task.workload.name, settings=task.workload.settings),
+        workload=wire.workload_to_proto(task.workload),
         start_time=wire.time_to_proto(run.start_time),
         step=run.last_step.step if run.last_step else 0,
     )

@@ -15,6 +15,7 @@ from paretune.calls import Heartbeat
 from paretune.client import DEFAULT_ADDRESS, Client
 from paretune.errors import AlreadyExists, ParetuneError, Unavailable
 from paretune.experiment import Experiment, ExperimentState
+from paretune.new_experiment import new_experiment, same_search
 from paretune.observation import (
     Checkpoint,
     Directive,
@@ -106,13 +107,13 @@ class AsyncClient(AsyncInsightVerbs):
         **fields: Any,
     ) -> AsyncExperimentHandle:
         """As `Client.create_experiment`."""
-        new = experiment or calls.new_experiment(**fields)
+        new = experiment or new_experiment(**fields)
         try:
             return AsyncExperimentHandle(self, await self.run(calls.create_experiment(new, request_id)))
         except AlreadyExists:
             if not exist_ok:
                 raise
-        return AsyncExperimentHandle(self, calls.same_search(await self.get_experiment(new.id), new))
+        return AsyncExperimentHandle(self, same_search(await self.get_experiment(new.id), new))
 
     async def experiment(self, experiment_id: str) -> AsyncExperimentHandle:
         """As `Client.experiment`."""
@@ -189,6 +190,12 @@ class AsyncClient(AsyncInsightVerbs):
     async def cancel(self, suggestion_id: str, *, request_id: str | None = None) -> Suggestion:
         """As `Client.cancel`."""
         return await self.run(calls.cancel(suggestion_id, request_id))
+
+    async def stop(
+        self, suggestion_id: str, reason: str, *, attempt: int = 0, request_id: str | None = None
+    ) -> Suggestion:
+        """As `Client.stop`."""
+        return await self.run(calls.stop(suggestion_id, reason, attempt, request_id))
 
     async def get_suggestion(self, suggestion_id: str) -> Suggestion:
         """As `Client.get_suggestion`."""

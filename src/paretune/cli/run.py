@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from paretune.calls import policy_of
 from paretune.cli import tables
 from paretune.cli.console import file_stem, out, print_json, print_table, relative, remark, say
 from paretune.cli.documents import document
@@ -18,6 +17,7 @@ from paretune.experiment import Experiment
 from paretune.experiment_file import load_experiment
 from paretune.handle import ExperimentHandle
 from paretune.local import LocalClient
+from paretune.new_experiment import policy_of
 
 
 def run(

@@ -21,10 +21,11 @@ FIXED: dict[str, Callable[[Experiment], Any]] = {
     "seed": lambda e: e.seed,
     "policy": lambda e: e.policy,
     "workload or settings": lambda e: e.workload,
+    "fidelity": lambda e: e.fidelity,
 }
 """What results depend on: an experiment that differs in one of these is another experiment."""
 
-CHANGEABLE = ("observation_budget", "parallelism", "remeasure", "lease_policy", "metrics")
+CHANGEABLE = ("observation_budget", "parallelism", "remeasure", "lease_policy", "metrics", "early_stopping")
 """What may change while an experiment runs; of metrics, thresholds and units."""
 
 

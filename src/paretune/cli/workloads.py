@@ -13,14 +13,14 @@ from paretune.v1 import trainer_pb2, trainer_pb2_grpc
 def check_workload(trainer: str, experiment: Experiment) -> None:
     """Refuse an experiment that the Trainer at an address cannot run.
 
-    Code named ``module:function`` is not looked at: only running it can tell.
+    Code named ``module:function`` and commands are not looked at: only running them can tell.
 
     Raises:
         InvalidArgument: an unknown workload, or a parameter, metric or setting that it does not know.
         Unavailable: the Trainer does not answer.
     """
     workload = experiment.workload
-    if workload is None or ":" in workload.name:
+    if workload is None or workload.command or ":" in workload.name:
         return
     with open_channel(trainer) as channel, translated():
         stub = trainer_pb2_grpc.TrainerServiceStub(channel)
@@ -33,7 +33,7 @@ def check_workload(trainer: str, experiment: Experiment) -> None:
     found = known[workload.name]
     _check("parameters", "parameter", [p.name for p in experiment.space], [p.name for p in found.parameters])
     _check("metrics", "metric", [m.name for m in experiment.metrics], [m.name for m in found.metrics])
-    _check("settings", "setting", workload.settings, found.settings)
+    _check("settings", "setting", experiment.settings, found.settings)
 
 
 def _check(field: str, kind: str, given: Iterable[str], known: Iterable[str]) -> None:

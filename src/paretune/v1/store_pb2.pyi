@@ -11,6 +11,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from paretune.v1 import trainer_pb2 as _trainer_pb2
 from paretune.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -771,6 +772,64 @@ class CancelSuggestionResponse(_message.Message):
 Global___CancelSuggestionResponse: _TypeAlias = CancelSuggestionResponse  # noqa: Y015
 
 @_typing.final
+class StopSuggestionRequest(_message.Message):
+    """StopSuggestionRequest asks for an early end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUGGESTION_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    suggestion_id: _builtins.str
+    """Suggestion. Required."""
+    attempt: _builtins.int
+    """Attempt that is meant; 0: whichever holds it."""
+    reason: _builtins.str
+    """Why, for people: at most 1000 bytes. Required."""
+    request_id: _builtins.str
+    """Makes the call idempotent. Empty: not idempotent."""
+    def __init__(
+        self,
+        *,
+        suggestion_id: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "reason", b"reason", "request_id", b"request_id", "suggestion_id", b"suggestion_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StopSuggestionRequest: _TypeAlias = StopSuggestionRequest  # noqa: Y015
+
+@_typing.final
+class StopSuggestionResponse(_message.Message):
+    """StopSuggestionResponse holds the suggestion."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUGGESTION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def suggestion(self) -> _types_pb2.Suggestion:
+        """The suggestion, LEASED, with its stop_reason."""
+
+    def __init__(
+        self,
+        *,
+        suggestion: _types_pb2.Suggestion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["suggestion", b"suggestion"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["suggestion", b"suggestion"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StopSuggestionResponse: _TypeAlias = StopSuggestionResponse  # noqa: Y015
+
+@_typing.final
 class GetSuggestionRequest(_message.Message):
     """GetSuggestionRequest names a suggestion."""
 
@@ -1217,6 +1276,128 @@ class ListCheckpointsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListCheckpointsResponse: _TypeAlias = ListCheckpointsResponse  # noqa: Y015
+
+@_typing.final
+class ReportNodeRequest(_message.Message):
+    """ReportNodeRequest describes a node."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    LEAVING_FIELD_NUMBER: _builtins.int
+    leaving: _builtins.bool
+    """Whether it is leaving: it is then no longer listed."""
+    @_builtins.property
+    def node(self) -> _trainer_pb2.GetNodeResponse:
+        """As its GetNode answers; worker is required."""
+
+    def __init__(
+        self,
+        *,
+        node: _trainer_pb2.GetNodeResponse | None = ...,
+        leaving: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leaving", b"leaving", "node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportNodeRequest: _TypeAlias = ReportNodeRequest  # noqa: Y015
+
+@_typing.final
+class ReportNodeResponse(_message.Message):
+    """ReportNodeResponse is empty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportNodeResponse: _TypeAlias = ReportNodeResponse  # noqa: Y015
+
+@_typing.final
+class ListNodesRequest(_message.Message):
+    """ListNodesRequest is empty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNodesRequest: _TypeAlias = ListNodesRequest  # noqa: Y015
+
+@_typing.final
+class ReportedNode(_message.Message):
+    """ReportedNode is a node as it described itself last."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    REPORT_TIME_FIELD_NUMBER: _builtins.int
+    AGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def node(self) -> _trainer_pb2.GetNodeResponse:
+        """What it said."""
+
+    @_builtins.property
+    def report_time(self) -> _timestamp_pb2.Timestamp:
+        """When it said so."""
+
+    @_builtins.property
+    def age(self) -> _duration_pb2.Duration:
+        """Time since then, for those whose clock differs."""
+
+    def __init__(
+        self,
+        *,
+        node: _trainer_pb2.GetNodeResponse | None = ...,
+        report_time: _timestamp_pb2.Timestamp | None = ...,
+        age: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "node", b"node", "report_time", b"report_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age", b"age", "node", b"node", "report_time", b"report_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportedNode: _TypeAlias = ReportedNode  # noqa: Y015
+
+@_typing.final
+class ListNodesResponse(_message.Message):
+    """ListNodesResponse holds the nodes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReportedNode]:
+        """The nodes by worker name."""
+
+    def __init__(
+        self,
+        *,
+        nodes: _abc.Iterable[Global___ReportedNode] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nodes", b"nodes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNodesResponse: _TypeAlias = ListNodesResponse  # noqa: Y015
 
 @_typing.final
 class WatchRequest(_message.Message):

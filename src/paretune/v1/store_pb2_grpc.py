@@ -94,6 +94,11 @@ class StoreServiceStub(object):
                 request_serializer=paretune_dot_v1_dot_store__pb2.CancelSuggestionRequest.SerializeToString,
                 response_deserializer=paretune_dot_v1_dot_store__pb2.CancelSuggestionResponse.FromString,
                 _registered_method=True)
+        self.StopSuggestion = channel.unary_unary(
+                '/paretune.v1.StoreService/StopSuggestion',
+                request_serializer=paretune_dot_v1_dot_store__pb2.StopSuggestionRequest.SerializeToString,
+                response_deserializer=paretune_dot_v1_dot_store__pb2.StopSuggestionResponse.FromString,
+                _registered_method=True)
         self.GetSuggestion = channel.unary_unary(
                 '/paretune.v1.StoreService/GetSuggestion',
                 request_serializer=paretune_dot_v1_dot_store__pb2.GetSuggestionRequest.SerializeToString,
@@ -133,6 +138,16 @@ class StoreServiceStub(object):
                 '/paretune.v1.StoreService/ListCheckpoints',
                 request_serializer=paretune_dot_v1_dot_store__pb2.ListCheckpointsRequest.SerializeToString,
                 response_deserializer=paretune_dot_v1_dot_store__pb2.ListCheckpointsResponse.FromString,
+                _registered_method=True)
+        self.ReportNode = channel.unary_unary(
+                '/paretune.v1.StoreService/ReportNode',
+                request_serializer=paretune_dot_v1_dot_store__pb2.ReportNodeRequest.SerializeToString,
+                response_deserializer=paretune_dot_v1_dot_store__pb2.ReportNodeResponse.FromString,
+                _registered_method=True)
+        self.ListNodes = channel.unary_unary(
+                '/paretune.v1.StoreService/ListNodes',
+                request_serializer=paretune_dot_v1_dot_store__pb2.ListNodesRequest.SerializeToString,
+                response_deserializer=paretune_dot_v1_dot_store__pb2.ListNodesResponse.FromString,
                 _registered_method=True)
         self.Watch = channel.unary_stream(
                 '/paretune.v1.StoreService/Watch',
@@ -178,7 +193,7 @@ class StoreServiceServicer(object):
 
     def UpdateExperiment(self, request, context):
         """UpdateExperiment changes the fields named in the mask: name, observation_budget, parallelism,
-        remeasure, lease_policy, metadata, labels, state, metrics (thresholds and units only).
+        remeasure, lease_policy, metadata, labels, state, metrics (thresholds and units only), early_stopping.
         Errors: INVALID_ARGUMENT for other paths; NOT_FOUND; ABORTED with ETAG_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -230,6 +245,17 @@ class StoreServiceServicer(object):
     def CancelSuggestion(self, request, context):
         """CancelSuggestion withdraws a suggestion; its worker is told with the next heartbeat.
         Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with SUGGESTION_FINISHED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopSuggestion(self, request, context):
+        """StopSuggestion asks the holder of a leased suggestion to stop at its next step and to report what it has,
+        as STOPPED_EARLY: its next heartbeat or checkpoint is answered with STOP_EARLY. Whoever leases the
+        suggestion after it is not asked to stop. A second call changes nothing.
+        Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with SUGGESTION_FINISHED, or with STALE_LEASE when
+        no attempt, or another one, holds it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -290,6 +316,21 @@ class StoreServiceServicer(object):
     def ListCheckpoints(self, request, context):
         """ListCheckpoints gives the checkpoints of a suggestion by attempt and step, in pages.
         Errors: INVALID_ARGUMENT; NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportNode(self, request, context):
+        """ReportNode says that a trainer node is there, and what it is doing. What is known of it is forgotten a day
+        after its last report. Errors: INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNodes(self, request, context):
+        """ListNodes gives the trainer nodes that reported, by name. Errors: none of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -356,6 +397,11 @@ def add_StoreServiceServicer_to_server(servicer, server):
                     request_deserializer=paretune_dot_v1_dot_store__pb2.CancelSuggestionRequest.FromString,
                     response_serializer=paretune_dot_v1_dot_store__pb2.CancelSuggestionResponse.SerializeToString,
             ),
+            'StopSuggestion': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopSuggestion,
+                    request_deserializer=paretune_dot_v1_dot_store__pb2.StopSuggestionRequest.FromString,
+                    response_serializer=paretune_dot_v1_dot_store__pb2.StopSuggestionResponse.SerializeToString,
+            ),
             'GetSuggestion': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSuggestion,
                     request_deserializer=paretune_dot_v1_dot_store__pb2.GetSuggestionRequest.FromString,
@@ -395,6 +441,16 @@ def add_StoreServiceServicer_to_server(servicer, server):
                     servicer.ListCheckpoints,
                     request_deserializer=paretune_dot_v1_dot_store__pb2.ListCheckpointsRequest.FromString,
                     response_serializer=paretune_dot_v1_dot_store__pb2.ListCheckpointsResponse.SerializeToString,
+            ),
+            'ReportNode': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportNode,
+                    request_deserializer=paretune_dot_v1_dot_store__pb2.ReportNodeRequest.FromString,
+                    response_serializer=paretune_dot_v1_dot_store__pb2.ReportNodeResponse.SerializeToString,
+            ),
+            'ListNodes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNodes,
+                    request_deserializer=paretune_dot_v1_dot_store__pb2.ListNodesRequest.FromString,
+                    response_serializer=paretune_dot_v1_dot_store__pb2.ListNodesResponse.SerializeToString,
             ),
             'Watch': grpc.unary_stream_rpc_method_handler(
                     servicer.Watch,
@@ -693,6 +749,33 @@ class StoreService(object):
             _registered_method=True)
 
     @staticmethod
+    def StopSuggestion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paretune.v1.StoreService/StopSuggestion',
+            paretune_dot_v1_dot_store__pb2.StopSuggestionRequest.SerializeToString,
+            paretune_dot_v1_dot_store__pb2.StopSuggestionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetSuggestion(request,
             target,
             options=(),
@@ -898,6 +981,60 @@ class StoreService(object):
             '/paretune.v1.StoreService/ListCheckpoints',
             paretune_dot_v1_dot_store__pb2.ListCheckpointsRequest.SerializeToString,
             paretune_dot_v1_dot_store__pb2.ListCheckpointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportNode(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paretune.v1.StoreService/ReportNode',
+            paretune_dot_v1_dot_store__pb2.ReportNodeRequest.SerializeToString,
+            paretune_dot_v1_dot_store__pb2.ReportNodeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNodes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paretune.v1.StoreService/ListNodes',
+            paretune_dot_v1_dot_store__pb2.ListNodesRequest.SerializeToString,
+            paretune_dot_v1_dot_store__pb2.ListNodesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -53,7 +53,7 @@ class StoreServiceStub:
     """ListExperiments gives experiments, newest first, in pages. Errors: INVALID_ARGUMENT."""
     UpdateExperiment: _grpc.UnaryUnaryMultiCallable[_store_pb2.UpdateExperimentRequest, _store_pb2.UpdateExperimentResponse]
     """UpdateExperiment changes the fields named in the mask: name, observation_budget, parallelism,
-    remeasure, lease_policy, metadata, labels, state, metrics (thresholds and units only).
+    remeasure, lease_policy, metadata, labels, state, metrics (thresholds and units only), early_stopping.
     Errors: INVALID_ARGUMENT for other paths; NOT_FOUND; ABORTED with ETAG_MISMATCH.
     """
     DeleteExperiment: _grpc.UnaryUnaryMultiCallable[_store_pb2.DeleteExperimentRequest, _store_pb2.DeleteExperimentResponse]
@@ -82,6 +82,13 @@ class StoreServiceStub:
     """CancelSuggestion withdraws a suggestion; its worker is told with the next heartbeat.
     Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with SUGGESTION_FINISHED.
     """
+    StopSuggestion: _grpc.UnaryUnaryMultiCallable[_store_pb2.StopSuggestionRequest, _store_pb2.StopSuggestionResponse]
+    """StopSuggestion asks the holder of a leased suggestion to stop at its next step and to report what it has,
+    as STOPPED_EARLY: its next heartbeat or checkpoint is answered with STOP_EARLY. Whoever leases the
+    suggestion after it is not asked to stop. A second call changes nothing.
+    Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with SUGGESTION_FINISHED, or with STALE_LEASE when
+    no attempt, or another one, holds it.
+    """
     GetSuggestion: _grpc.UnaryUnaryMultiCallable[_store_pb2.GetSuggestionRequest, _store_pb2.GetSuggestionResponse]
     """GetSuggestion gives one suggestion. Errors: INVALID_ARGUMENT; NOT_FOUND."""
     ListSuggestions: _grpc.UnaryUnaryMultiCallable[_store_pb2.ListSuggestionsRequest, _store_pb2.ListSuggestionsResponse]
@@ -105,6 +112,12 @@ class StoreServiceStub:
     """ListCheckpoints gives the checkpoints of a suggestion by attempt and step, in pages.
     Errors: INVALID_ARGUMENT; NOT_FOUND.
     """
+    ReportNode: _grpc.UnaryUnaryMultiCallable[_store_pb2.ReportNodeRequest, _store_pb2.ReportNodeResponse]
+    """ReportNode says that a trainer node is there, and what it is doing. What is known of it is forgotten a day
+    after its last report. Errors: INVALID_ARGUMENT.
+    """
+    ListNodes: _grpc.UnaryUnaryMultiCallable[_store_pb2.ListNodesRequest, _store_pb2.ListNodesResponse]
+    """ListNodes gives the trainer nodes that reported, by name. Errors: none of its own."""
     Watch: _grpc.UnaryStreamMultiCallable[_store_pb2.WatchRequest, _store_pb2.WatchResponse]
     """Watch streams everything that happens in an experiment, from its beginning or from a resume token,
     and goes on live until the caller ends it. Errors: INVALID_ARGUMENT; NOT_FOUND.
@@ -135,7 +148,7 @@ class StoreServiceAsyncStub(StoreServiceStub):
     """ListExperiments gives experiments, newest first, in pages. Errors: INVALID_ARGUMENT."""
     UpdateExperiment: _aio.UnaryUnaryMultiCallable[_store_pb2.UpdateExperimentRequest, _store_pb2.UpdateExperimentResponse]  # type: ignore[assignment]
     """UpdateExperiment changes the fields named in the mask: name, observation_budget, parallelism,
-    remeasure, lease_policy, metadata, labels, state, metrics (thresholds and units only).
+    remeasure, lease_policy, metadata, labels, state, metrics (thresholds and units only), early_stopping.
     Errors: INVALID_ARGUMENT for other paths; NOT_FOUND; ABORTED with ETAG_MISMATCH.
     """
     DeleteExperiment: _aio.UnaryUnaryMultiCallable[_store_pb2.DeleteExperimentRequest, _store_pb2.DeleteExperimentResponse]  # type: ignore[assignment]
@@ -164,6 +177,13 @@ class StoreServiceAsyncStub(StoreServiceStub):
     """CancelSuggestion withdraws a suggestion; its worker is told with the next heartbeat.
     Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with SUGGESTION_FINISHED.
     """
+    StopSuggestion: _aio.UnaryUnaryMultiCallable[_store_pb2.StopSuggestionRequest, _store_pb2.StopSuggestionResponse]  # type: ignore[assignment]
+    """StopSuggestion asks the holder of a leased suggestion to stop at its next step and to report what it has,
+    as STOPPED_EARLY: its next heartbeat or checkpoint is answered with STOP_EARLY. Whoever leases the
+    suggestion after it is not asked to stop. A second call changes nothing.
+    Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with SUGGESTION_FINISHED, or with STALE_LEASE when
+    no attempt, or another one, holds it.
+    """
     GetSuggestion: _aio.UnaryUnaryMultiCallable[_store_pb2.GetSuggestionRequest, _store_pb2.GetSuggestionResponse]  # type: ignore[assignment]
     """GetSuggestion gives one suggestion. Errors: INVALID_ARGUMENT; NOT_FOUND."""
     ListSuggestions: _aio.UnaryUnaryMultiCallable[_store_pb2.ListSuggestionsRequest, _store_pb2.ListSuggestionsResponse]  # type: ignore[assignment]
@@ -187,6 +207,12 @@ class StoreServiceAsyncStub(StoreServiceStub):
     """ListCheckpoints gives the checkpoints of a suggestion by attempt and step, in pages.
     Errors: INVALID_ARGUMENT; NOT_FOUND.
     """
+    ReportNode: _aio.UnaryUnaryMultiCallable[_store_pb2.ReportNodeRequest, _store_pb2.ReportNodeResponse]  # type: ignore[assignment]
+    """ReportNode says that a trainer node is there, and what it is doing. What is known of it is forgotten a day
+    after its last report. Errors: INVALID_ARGUMENT.
+    """
+    ListNodes: _aio.UnaryUnaryMultiCallable[_store_pb2.ListNodesRequest, _store_pb2.ListNodesResponse]  # type: ignore[assignment]
+    """ListNodes gives the trainer nodes that reported, by name. Errors: none of its own."""
     Watch: _aio.UnaryStreamMultiCallable[_store_pb2.WatchRequest, _store_pb2.WatchResponse]  # type: ignore[assignment]
     """Watch streams everything that happens in an experiment, from its beginning or from a resume token,
     and goes on live until the caller ends it. Errors: INVALID_ARGUMENT; NOT_FOUND.
@@ -238,7 +264,7 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_store_pb2.UpdateExperimentResponse, _abc.Awaitable[_store_pb2.UpdateExperimentResponse]]:
         """UpdateExperiment changes the fields named in the mask: name, observation_budget, parallelism,
-        remeasure, lease_policy, metadata, labels, state, metrics (thresholds and units only).
+        remeasure, lease_policy, metadata, labels, state, metrics (thresholds and units only), early_stopping.
         Errors: INVALID_ARGUMENT for other paths; NOT_FOUND; ABORTED with ETAG_MISMATCH.
         """
 
@@ -302,6 +328,19 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_store_pb2.CancelSuggestionResponse, _abc.Awaitable[_store_pb2.CancelSuggestionResponse]]:
         """CancelSuggestion withdraws a suggestion; its worker is told with the next heartbeat.
         Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with SUGGESTION_FINISHED.
+        """
+
+    @_abc_1.abstractmethod
+    def StopSuggestion(
+        self,
+        request: _store_pb2.StopSuggestionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_store_pb2.StopSuggestionResponse, _abc.Awaitable[_store_pb2.StopSuggestionResponse]]:
+        """StopSuggestion asks the holder of a leased suggestion to stop at its next step and to report what it has,
+        as STOPPED_EARLY: its next heartbeat or checkpoint is answered with STOP_EARLY. Whoever leases the
+        suggestion after it is not asked to stop. A second call changes nothing.
+        Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with SUGGESTION_FINISHED, or with STALE_LEASE when
+        no attempt, or another one, holds it.
         """
 
     @_abc_1.abstractmethod
@@ -374,6 +413,24 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         """ListCheckpoints gives the checkpoints of a suggestion by attempt and step, in pages.
         Errors: INVALID_ARGUMENT; NOT_FOUND.
         """
+
+    @_abc_1.abstractmethod
+    def ReportNode(
+        self,
+        request: _store_pb2.ReportNodeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_store_pb2.ReportNodeResponse, _abc.Awaitable[_store_pb2.ReportNodeResponse]]:
+        """ReportNode says that a trainer node is there, and what it is doing. What is known of it is forgotten a day
+        after its last report. Errors: INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def ListNodes(
+        self,
+        request: _store_pb2.ListNodesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_store_pb2.ListNodesResponse, _abc.Awaitable[_store_pb2.ListNodesResponse]]:
+        """ListNodes gives the trainer nodes that reported, by name. Errors: none of its own."""
 
     @_abc_1.abstractmethod
     def Watch(

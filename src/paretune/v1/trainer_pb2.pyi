@@ -9,6 +9,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf import wrappers_pb2 as _wrappers_pb2
 from google.protobuf.internal import containers as _containers
 from paretune.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
@@ -48,22 +49,44 @@ class Device(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    MEMORY_USED_BYTES_FIELD_NUMBER: _builtins.int
+    UTILIZATION_FIELD_NUMBER: _builtins.int
+    SLOTS_FIELD_NUMBER: _builtins.int
+    RUNNING_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """"cpu", or the GPU's UUID."""
     name: _builtins.str
     """Model name."""
     memory_bytes: _builtins.int
     """Memory in bytes."""
+    memory_used_bytes: _builtins.int
+    """Memory in use, by anybody, in bytes."""
+    slots: _builtins.int
+    """Trials that may run on it at once. 0: no trial is bound to it."""
+    running: _builtins.int
+    """Trials that run on it now."""
+    problem: _builtins.str
+    """Why it takes no more trials, such as memory that did not come back. Empty: it does."""
+    @_builtins.property
+    def utilization(self) -> _wrappers_pb2.DoubleValue:
+        """How busy it is, 0 to 1. Absent: not known."""
+
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         name: _builtins.str = ...,
         memory_bytes: _builtins.int = ...,
+        memory_used_bytes: _builtins.int = ...,
+        utilization: _wrappers_pb2.DoubleValue | None = ...,
+        slots: _builtins.int = ...,
+        running: _builtins.int = ...,
+        problem: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["utilization", b"utilization"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "memory_bytes", b"memory_bytes", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "memory_bytes", b"memory_bytes", "memory_used_bytes", b"memory_used_bytes", "name", b"name", "problem", b"problem", "running", b"running", "slots", b"slots", "utilization", b"utilization"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -104,6 +127,9 @@ class GetNodeResponse(_message.Message):
     RUNNING_FIELD_NUMBER: _builtins.int
     DRAINING_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    EXECUTOR_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
     """Name, which is also the worker name in leases."""
     cpu_count: _builtins.int
@@ -118,6 +144,12 @@ class GetNodeResponse(_message.Message):
     """Whether the node takes no new trials."""
     version: _builtins.str
     """Version of paretune."""
+    executor: _builtins.str
+    """What trials run on: "local", or "ray"."""
+    address: _builtins.str
+    """Address at which the node serves TrainerService, as it sees itself."""
+    problem: _builtins.str
+    """Why the node takes no more trials, by itself. Empty: it does."""
     @_builtins.property
     def devices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Device]:
         """Devices."""
@@ -138,10 +170,13 @@ class GetNodeResponse(_message.Message):
         running: _builtins.int = ...,
         draining: _builtins.bool = ...,
         version: _builtins.str = ...,
+        executor: _builtins.str = ...,
+        address: _builtins.str = ...,
+        problem: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu_count", b"cpu_count", "devices", b"devices", "draining", b"draining", "frameworks", b"frameworks", "memory_bytes", b"memory_bytes", "running", b"running", "slots", b"slots", "version", b"version", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "cpu_count", b"cpu_count", "devices", b"devices", "draining", b"draining", "executor", b"executor", "frameworks", b"frameworks", "memory_bytes", b"memory_bytes", "problem", b"problem", "running", b"running", "slots", b"slots", "version", b"version", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -417,6 +452,7 @@ class Run(_message.Message):
     WORKLOAD_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     STEP_FIELD_NUMBER: _builtins.int
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id, unique on the node."""
     experiment_id: _builtins.str
@@ -425,6 +461,8 @@ class Run(_message.Message):
     """Suggestion. Empty outside experiments."""
     step: _builtins.int
     """Last step reported."""
+    device_id: _builtins.str
+    """Device that it is bound to. Empty: none."""
     @_builtins.property
     def workload(self) -> _types_pb2.Workload:
         """What it runs."""
@@ -442,10 +480,11 @@ class Run(_message.Message):
         workload: _types_pb2.Workload | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         step: _builtins.int = ...,
+        device_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time", "workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "id", b"id", "start_time", b"start_time", "step", b"step", "suggestion_id", b"suggestion_id", "workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "experiment_id", b"experiment_id", "id", b"id", "start_time", b"start_time", "step", b"step", "suggestion_id", b"suggestion_id", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -120,6 +120,34 @@ POLICY_NSGA2: Policy.ValueType  # 7
 """NSGA-II."""
 Global___Policy: _TypeAlias = Policy  # noqa: Y015
 
+class _EarlyStoppingRule:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EarlyStoppingRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EarlyStoppingRule.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EARLY_STOPPING_RULE_UNSPECIFIED: _EarlyStoppingRule.ValueType  # 0
+    """Not allowed in a request."""
+    EARLY_STOPPING_RULE_FEASIBILITY: _EarlyStoppingRule.ValueType  # 1
+    """A metric will not meet its threshold any more."""
+    EARLY_STOPPING_RULE_DOMINATED: _EarlyStoppingRule.ValueType  # 2
+    """The metric vector that the training heads for is dominated by the front."""
+    EARLY_STOPPING_RULE_HALVING: _EarlyStoppingRule.ValueType  # 3
+    """Asynchronous successive halving: at steps that grow by the reduction, only the best go on."""
+
+class EarlyStoppingRule(_EarlyStoppingRule, metaclass=_EarlyStoppingRuleEnumTypeWrapper):
+    """EarlyStoppingRule is a reason to end a training before its end."""
+
+EARLY_STOPPING_RULE_UNSPECIFIED: EarlyStoppingRule.ValueType  # 0
+"""Not allowed in a request."""
+EARLY_STOPPING_RULE_FEASIBILITY: EarlyStoppingRule.ValueType  # 1
+"""A metric will not meet its threshold any more."""
+EARLY_STOPPING_RULE_DOMINATED: EarlyStoppingRule.ValueType  # 2
+"""The metric vector that the training heads for is dominated by the front."""
+EARLY_STOPPING_RULE_HALVING: EarlyStoppingRule.ValueType  # 3
+"""Asynchronous successive halving: at steps that grow by the reduction, only the best go on."""
+Global___EarlyStoppingRule: _TypeAlias = EarlyStoppingRule  # noqa: Y015
+
 class _ExperimentState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -846,25 +874,104 @@ class Workload(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
+    COMMAND_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """A built-in name such as "digits", or "module:function" of Python code on the trainer nodes."""
+    """A built-in name such as "digits", or "module:function" of Python code on the trainer nodes, or "command"."""
     @_builtins.property
     def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Settings that stay the same for all trials, such as {"preset": "quick"}."""
+
+    @_builtins.property
+    def command(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Program and arguments, in any language, when name is "command"; else empty. "{lr}" in an argument is
+        replaced by the value of the parameter or setting lr. services/trainer/README.md says what it is given and
+        how it reports. At most 1000 arguments and 64 KiB.
+        """
 
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        command: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "settings", b"settings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["command", b"command", "name", b"name", "settings", b"settings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Workload: _TypeAlias = Workload  # noqa: Y015
+
+@_typing.final
+class Fidelity(_message.Message):
+    """Fidelity is how long a training trains, in the unit of its steps: a knob that is not searched, because more
+    is better and dearer.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MIN_FIELD_NUMBER: _builtins.int
+    MAX_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Name, such as "epochs": 1 to 256 bytes, no parameter's name. Trainings are given max under it, as a
+    setting, unless the workload's settings name it.
+    """
+    min: _builtins.int
+    """Fewest steps after which metrics mean something, from 1."""
+    max: _builtins.int
+    """Steps of a whole training, above min."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        min: _builtins.int = ...,
+        max: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["max", b"max", "min", b"min", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Fidelity: _TypeAlias = Fidelity  # noqa: Y015
+
+@_typing.final
+class EarlyStopping(_message.Message):
+    """EarlyStopping says when trainings are stopped before their end. Absent: never."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULES_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    REDUCTION_FIELD_NUMBER: _builtins.int
+    MIN_STEP_FIELD_NUMBER: _builtins.int
+    confidence: _builtins.float
+    """Probability that FEASIBILITY and DOMINATED must have, above 0.5 and below 1. 0: 0.95."""
+    reduction: _builtins.int
+    """HALVING keeps one in so many at each rung, from 2 to 10. 0: 3."""
+    min_step: _builtins.int
+    """No training is stopped before this step. 0: Experiment.fidelity.min, or else 1."""
+    @_builtins.property
+    def rules(self) -> _containers.RepeatedScalarFieldContainer[Global___EarlyStoppingRule.ValueType]:
+        """The rules; one that says stop is enough. At least one, each once."""
+
+    def __init__(
+        self,
+        *,
+        rules: _abc.Iterable[Global___EarlyStoppingRule.ValueType] | None = ...,
+        confidence: _builtins.float = ...,
+        reduction: _builtins.int = ...,
+        min_step: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "min_step", b"min_step", "reduction", b"reduction", "rules", b"rules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EarlyStopping: _TypeAlias = EarlyStopping  # noqa: Y015
 
 @_typing.final
 class Progress(_message.Message):
@@ -986,6 +1093,8 @@ class Experiment(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     REMEASURE_FIELD_NUMBER: _builtins.int
     PROJECT_FIELD_NUMBER: _builtins.int
+    FIDELITY_FIELD_NUMBER: _builtins.int
+    EARLY_STOPPING_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id. Set by the Store; in CreateExperiment it may be chosen: [a-z]([a-z0-9-]{0,61}[a-z0-9])?"""
     name: _builtins.str
@@ -1051,6 +1160,14 @@ class Experiment(_message.Message):
     def progress(self) -> Global___Progress:
         """Counts. Set by the Store."""
 
+    @_builtins.property
+    def fidelity(self) -> Global___Fidelity:
+        """How long a training trains. Absent: the workload knows."""
+
+    @_builtins.property
+    def early_stopping(self) -> Global___EarlyStopping:
+        """When trainings are stopped before their end. Absent: never."""
+
     def __init__(
         self,
         *,
@@ -1074,10 +1191,12 @@ class Experiment(_message.Message):
         progress: Global___Progress | None = ...,
         remeasure: _builtins.bool = ...,
         project: _builtins.str = ...,
+        fidelity: Global___Fidelity | None = ...,
+        early_stopping: Global___EarlyStopping | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lease_policy", b"lease_policy", "progress", b"progress", "update_time", b"update_time", "workload", b"workload"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "early_stopping", b"early_stopping", "fidelity", b"fidelity", "lease_policy", b"lease_policy", "progress", b"progress", "update_time", b"update_time", "workload", b"workload"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "etag", b"etag", "id", b"id", "labels", b"labels", "lease_policy", b"lease_policy", "linear_constraints", b"linear_constraints", "metadata", b"metadata", "metrics", b"metrics", "name", b"name", "observation_budget", b"observation_budget", "parallelism", b"parallelism", "parameters", b"parameters", "policy", b"policy", "progress", b"progress", "project", b"project", "remeasure", b"remeasure", "seed", b"seed", "state", b"state", "update_time", b"update_time", "workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "early_stopping", b"early_stopping", "etag", b"etag", "fidelity", b"fidelity", "id", b"id", "labels", b"labels", "lease_policy", b"lease_policy", "linear_constraints", b"linear_constraints", "metadata", b"metadata", "metrics", b"metrics", "name", b"name", "observation_budget", b"observation_budget", "parallelism", b"parallelism", "parameters", b"parameters", "policy", b"policy", "progress", b"progress", "project", b"project", "remeasure", b"remeasure", "seed", b"seed", "state", b"state", "update_time", b"update_time", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1263,6 +1382,7 @@ class Suggestion(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    STOP_REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id. Set by the Store."""
     experiment_id: _builtins.str
@@ -1273,6 +1393,8 @@ class Suggestion(_message.Message):
     """State."""
     attempt: _builtins.int
     """How often it was handed out: 1 for the first lease."""
+    stop_reason: _builtins.str
+    """Why its holder is asked to stop early (see StopSuggestion). Empty: it is not, or it is not LEASED."""
     @_builtins.property
     def assignments(self) -> _containers.MessageMap[_builtins.str, Global___Value]:
         """Value of every active parameter, by name."""
@@ -1311,10 +1433,11 @@ class Suggestion(_message.Message):
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        stop_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lease", b"lease", "provenance", b"provenance", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "attempt", b"attempt", "create_time", b"create_time", "experiment_id", b"experiment_id", "id", b"id", "lease", b"lease", "metadata", b"metadata", "ordinal", b"ordinal", "provenance", b"provenance", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "attempt", b"attempt", "create_time", b"create_time", "experiment_id", b"experiment_id", "id", b"id", "lease", b"lease", "metadata", b"metadata", "ordinal", b"ordinal", "provenance", b"provenance", "state", b"state", "stop_reason", b"stop_reason", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

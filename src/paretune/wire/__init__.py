@@ -5,11 +5,14 @@ vocabulary validates itself. Absent and default fields read as the vocabulary's 
 """
 
 from paretune.wire.experiment import (
+    early_stopping_to_proto,
     experiment_from_proto,
     experiment_to_proto,
     lease_policy_from_proto,
     metric_from_proto,
     metric_to_proto,
+    workload_from_proto,
+    workload_to_proto,
 )
 from paretune.wire.insight import (
     advice_from_proto,
@@ -75,6 +78,7 @@ __all__ = [
     "duration_from_proto",
     "duration_to_proto",
     "each",
+    "early_stopping_to_proto",
     "enum_from_proto",
     "enum_to_proto",
     "event_from_proto",
@@ -113,4 +117,6 @@ __all__ = [
     "time_to_proto",
     "value_from_proto",
     "value_to_proto",
+    "workload_from_proto",
+    "workload_to_proto",
 ]

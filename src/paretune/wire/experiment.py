@@ -1,5 +1,10 @@
 """Metrics and experiments, to and from messages."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from paretune.command import COMMAND
+from paretune.errors import InvalidArgument
 from paretune.experiment import (
     Experiment,
     ExperimentState,
@@ -13,6 +18,7 @@ from paretune.experiment import (
     Workload,
 )
 from paretune.space import LinearConstraint, SearchSpace
+from paretune.stopping import EarlyStopping, EarlyStoppingRule, Fidelity
 from paretune.v1 import types_pb2
 from paretune.wire.parameters import parameter_from_proto, parameter_to_proto
 from paretune.wire.values import (
@@ -24,6 +30,8 @@ from paretune.wire.values import (
     time_from_proto,
     time_to_proto,
 )
+
+_T = TypeVar("_T")
 
 
 def metric_to_proto(metric: Metric) -> types_pb2.Metric:
@@ -77,7 +85,7 @@ def experiment_to_proto(experiment: Experiment) -> types_pb2.Experiment:
         seed=experiment.seed,
         policy=enum_to_proto(experiment.policy),
         lease_policy=types_pb2.LeasePolicy(ttl=duration_to_proto(lease.ttl), max_attempts=lease.max_attempts),
-        workload=types_pb2.Workload(name=workload.name, settings=workload.settings) if workload else None,
+        workload=workload_to_proto(workload) if workload else None,
         metadata=experiment.metadata,
         labels=experiment.labels,
         state=enum_to_proto(experiment.state),
@@ -86,6 +94,38 @@ def experiment_to_proto(experiment: Experiment) -> types_pb2.Experiment:
         update_time=time_to_proto(experiment.update_time),
         progress=types_pb2.Progress(**vars(experiment.progress)),
         remeasure=experiment.remeasure,
+        fidelity=types_pb2.Fidelity(**vars(experiment.fidelity)) if experiment.fidelity else None,
+        early_stopping=early_stopping_to_proto(experiment.early_stopping)
+        if experiment.early_stopping
+        else None,
+    )
+
+
+def workload_to_proto(workload: Workload) -> types_pb2.Workload:
+    return types_pb2.Workload(name=workload.name, settings=workload.settings, command=workload.command)
+
+
+def workload_from_proto(message: types_pb2.Workload) -> Workload:
+    name = message.name or (COMMAND if message.command else "")
+    return Workload(name, dict(message.settings), tuple(message.command))
+
+
+def early_stopping_to_proto(stopping: EarlyStopping) -> types_pb2.EarlyStopping:
+    return types_pb2.EarlyStopping(
+        rules=map(enum_to_proto, stopping.rules),
+        confidence=stopping.confidence,
+        reduction=stopping.reduction,
+        min_step=stopping.min_step,
+    )
+
+
+def early_stopping_from_proto(message: types_pb2.EarlyStopping) -> EarlyStopping:
+    default = EarlyStopping()
+    return EarlyStopping(
+        tuple(each(lambda rule: enum_from_proto(EarlyStoppingRule, rule, "rules"), message.rules, "rules")),
+        message.confidence or default.confidence,
+        message.reduction or default.reduction,
+        message.min_step,
     )
 
 
@@ -105,7 +145,6 @@ def experiment_from_proto(message: types_pb2.Experiment) -> Experiment:
     progress = {
         name.name: getattr(message.progress, name.name) for name in message.progress.DESCRIPTOR.fields
     }
-    workload = message.workload
     return Experiment(
         name=message.name,
         space=SearchSpace(tuple(parameters), tuple(constraints)),
@@ -115,7 +154,7 @@ def experiment_from_proto(message: types_pb2.Experiment) -> Experiment:
         seed=message.seed,
         policy=enum_from_proto(Policy, message.policy or Policy.AUTO.value, "policy"),
         lease_policy=lease_policy_from_proto(message.lease_policy),
-        workload=Workload(workload.name, dict(workload.settings)) if message.HasField("workload") else None,
+        workload=_optional(message, "workload", workload_from_proto),
         metadata=dict(message.metadata),
         labels=dict(message.labels),
         id=message.id,
@@ -125,4 +164,16 @@ def experiment_from_proto(message: types_pb2.Experiment) -> Experiment:
         update_time=time_from_proto(message, "update_time"),
         progress=Progress(**progress),
         remeasure=message.remeasure,
+        fidelity=_optional(message, "fidelity", lambda one: Fidelity(one.name, one.min, one.max)),
+        early_stopping=_optional(message, "early_stopping", early_stopping_from_proto),
     )
+
+
+def _optional(message: types_pb2.Experiment, name: str, read: Callable[[Any], _T]) -> _T | None:
+    """A field read, with mistakes under its name; None when it is absent."""
+    if not message.HasField(name):  # type: ignore[arg-type]
+        return None
+    try:
+        return read(getattr(message, name))
+    except InvalidArgument as error:
+        raise error.under(name) from None

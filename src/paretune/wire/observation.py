@@ -96,6 +96,7 @@ def suggestion_to_proto(suggestion: Suggestion) -> types_pb2.Suggestion:
         metadata=suggestion.metadata,
         create_time=time_to_proto(suggestion.create_time),
         update_time=time_to_proto(suggestion.update_time),
+        stop_reason=suggestion.stop_reason,
     )
 
 
@@ -113,6 +114,7 @@ def suggestion_from_proto(message: types_pb2.Suggestion) -> Suggestion:
         metadata=dict(message.metadata),
         create_time=time_from_proto(message, "create_time"),
         update_time=time_from_proto(message, "update_time"),
+        stop_reason=message.stop_reason,
     )
 
 

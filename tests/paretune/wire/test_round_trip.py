@@ -91,6 +91,19 @@ metrics = st.builds(
     st.sampled_from(["", "ms", "µJ"]),
 )
 
+
+def command(text):
+    return pt.Workload("command", {"a": "b"}, ("./train", "{a}", text.translate({0: "", 123: "", 125: ""})))
+
+
+stopping = st.builds(
+    pt.EarlyStopping,
+    st.lists(st.sampled_from(pt.EarlyStoppingRule), min_size=1, unique=True).map(tuple),
+    st.floats(0.51, 0.99),
+    st.integers(2, 10),
+    counts,
+)
+fidelities = st.builds(pt.Fidelity, st.just("a setting"), st.just(5), st.integers(6, 500))
 experiments = st.builds(
     pt.Experiment,
     name=names,
@@ -101,7 +114,7 @@ experiments = st.builds(
     seed=st.integers(-(2**63), 2**63 - 1),
     policy=st.sampled_from(pt.Policy),
     lease_policy=st.builds(pt.LeasePolicy, st.integers(1, 86400).map(float), st.integers(1, 100)),
-    workload=st.none() | st.builds(pt.Workload, names, notes),
+    workload=st.none() | st.builds(pt.Workload, names, notes) | st.builds(command, texts),
     metadata=notes,
     labels=notes,
     id=texts,
@@ -111,6 +124,8 @@ experiments = st.builds(
     update_time=times,
     progress=st.builds(Progress, *[counts] * 9),
     remeasure=st.booleans(),
+    fidelity=st.none() | fidelities,
+    early_stopping=st.none() | stopping,
 )
 values = st.lists(st.builds(pt.MetricValue, names, reals, st.none() | st.floats(0, 1e9)), max_size=3).map(
     tuple
@@ -140,6 +155,7 @@ suggestions = st.builds(
     notes,
     times,
     times,
+    texts,
 )
 outcomes = st.builds(
     pt.Outcome, st.sampled_from(pt.OutcomeKind), names, st.sampled_from(FailureReason), counts
