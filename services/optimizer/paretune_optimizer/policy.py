@@ -51,11 +51,12 @@ def suggest(
     Returns:
         One to `count` proposals, fewer only when a finite space has fewer unseen configurations left. All
         are valid, in bounds and, wherever the space allows it, distinct from each other and from everything
-        observed or pending.
+        observed or pending; in an experiment with `remeasure` some may be chosen to be measured again.
 
     Raises:
         FailedPrecondition: reason SPACE_EXHAUSTED, if every configuration of a finite space was seen or is
-            in training, or no point meets the linear constraints. Nothing else is raised on odd data.
+            in training (and none is worth measuring again), or no point meets the linear constraints.
+            Nothing else is raised on odd data.
     """
     start = clock()
     first = history.next_ordinal if ordinal is None else ordinal
@@ -64,7 +65,8 @@ def suggest(
     proposals: list[Proposal] = []
     for k in range(count):
         taken = np.vstack([history.Z, pending])
-        if everything is not None and not np.any(fresh(history.encoding, everything, taken)):
+        tried = everything is not None and not np.any(fresh(history.encoding, everything, taken))
+        if tried and not (history.experiment.remeasure and uses_model(history)):
             break
         # Every proposal of a batch gets its share of what is left.
         now = clock()
@@ -112,6 +114,8 @@ def _one(
         else:
             z, reason = _model_point(history, ordinal, pending, taken, deadline)
             wanted = Policy.GP
+            if z is not None:
+                return z, wanted, ""
         if z is not None:
             return _result(z, wanted, "", history, taken, everything)
     z = quasi_random.propose(history, ordinal, taken)
@@ -172,9 +176,10 @@ def _model_point(
 def _result(
     z: Array | None, policy: Policy, reason: str, history: History, taken: Array, everything: Array | None
 ) -> tuple[Array, Policy, str] | None:
-    """Replace a point that is taken by an untried one of a finite space."""
+    """Replace a point that is taken by an untried one of a finite space, if there is one."""
     if everything is not None and (z is None or not fresh(history.encoding, z[None, :], taken)[0]):
-        z = everything[int(np.argmax(fresh(history.encoding, everything, taken)))]
+        untried = everything[fresh(history.encoding, everything, taken)]
+        z = untried[0] if untried.shape[0] else None
     return None if z is None else (z, policy, reason)
 
 
@@ -195,4 +200,5 @@ def _provenance(
         predictions=predictions,
         feasibility=feasibility,
         fallback_reason=reason,
+        repeats=int(np.sum(np.all(z == history.Z, axis=1))),
     )

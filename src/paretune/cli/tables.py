@@ -71,6 +71,7 @@ def experiment_facts(experiment: Experiment) -> Table:
         "observations": count_text(experiment),
         "policy": f"{experiment.policy.name.lower()}, seed {experiment.seed}",
         "parallelism": str(experiment.parallelism),
+        "remeasure": "yes" if experiment.remeasure else "",
         "workload": f"{workload.name}{f' ({settings})' if settings else ''}" if workload else "",
         "lease": f"{lease.ttl:g} s, {lease.max_attempts} attempts",
         "labels": ", ".join(f"{key}={value}" for key, value in experiment.labels.items()),

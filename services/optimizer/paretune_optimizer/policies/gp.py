@@ -17,6 +17,7 @@ from paretune_optimizer.feasibility import chances
 from paretune_optimizer.history import History
 from paretune_optimizer.maximize import Deadline, fresh, maximize, pool
 from paretune_optimizer.reference_point import posterior_means, predicted_ends, reference_point, stance_of
+from paretune_optimizer.remeasure import worth_repeating
 from paretune_optimizer.sampling import Stream, generator
 from paretune_optimizer.surrogate import Surrogate, surrogate_of
 
@@ -24,7 +25,7 @@ Array = NDArray[np.float64]
 
 
 def propose(history: History, ordinal: int, pending: Array, taken: Array, deadline: Deadline) -> Array | None:
-    """Return the configuration of highest acquisition.
+    """Return the configuration of highest acquisition; a tried one if the experiment may measure again.
 
     Args:
         history: the experiment, with at least one observation.
@@ -48,8 +49,11 @@ def propose(history: History, ordinal: int, pending: Array, taken: Array, deadli
         candidates = pool(history.encoding, known.Z[known.efficient], rng)
     else:
         candidates = everything[fresh(history.encoding, everything, taken)]
-    if candidates.shape[0] == 0:
-        return None
+    exhausted = candidates.shape[0] == 0
+    if exhausted:
+        if everything is None or not history.experiment.remeasure:
+            return None
+        candidates = everything
     processes = [surrogate.metrics[j].gp for j in history.roles.optimized]
     stance = stance_of(ordinal)
     start = np.vstack([candidates, known.Z[known.efficient]])
@@ -59,10 +63,16 @@ def propose(history: History, ordinal: int, pending: Array, taken: Array, deadli
     reference = reference_point(bounds, means, broad, stance)
     worlds = generator(history.experiment.seed, ordinal, Stream.WORLDS)
     cheap, full = build(history, surrogate, known, pending, reference, worlds)
+    best: Array | None
     if everything is not None:
-        return candidates[int(np.argmax(full.value(candidates)))]
-    candidates = np.unique(np.vstack([candidates, ends]), axis=0)
-    return maximize(cheap, full, candidates, taken, rng, deadline)[0]
+        best = None if exhausted else candidates[int(np.argmax(full.value(candidates)))]
+    else:
+        candidates = np.unique(np.vstack([candidates, ends]), axis=0)
+        best = maximize(cheap, full, candidates, taken, rng, deadline)[0]
+    if not history.experiment.remeasure:
+        return best
+    again = worth_repeating(history, surrogate, known, pending, best, reference)
+    return best if again is None else again
 
 
 def standardised_thresholds(history: History, surrogate: Surrogate) -> Array:
