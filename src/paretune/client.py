@@ -11,6 +11,7 @@ Errors of every verb: `Unavailable` (nobody answers there), `DeadlineExceeded` (
 """
 
 import logging
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -35,6 +36,7 @@ from paretune.observation import (
 )
 from paretune.parameters import Scalar
 from paretune.rpc.channel import DEFAULT_TIMEOUT, open_channel
+from paretune.rpc.credentials import Credentials
 from paretune.rpc.health import wait_until_serving
 from paretune.rpc.status import translated
 
@@ -51,13 +53,23 @@ class Client(InsightVerbs):
     Args:
         address: ``host:port`` or ``unix:path`` of the Optimizer.
         timeout: seconds until a call gives up.
+        credentials: token, CA and certificate; default: what the environment says (PARETUNE_TOKEN, ...).
     """
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        credentials: Credentials | None = None,
+    ) -> None:
         self.address = address
         self.timeout = timeout
         self._closed = False
-        self._channel = open_channel(address, retries=False)  # `run` retries, and for longer
+        self.credentials = Credentials.from_environment() if credentials is None else credentials
+        self._channel = open_channel(
+            address, retries=False, credentials=self.credentials
+        )  # `run` retries, and for longer
 
     def __enter__(self) -> Self:
         return self
@@ -84,7 +96,7 @@ class Client(InsightVerbs):
         if self._closed:
             raise Unavailable("This client is closed; open a new one.", reason="CLIENT_CLOSED")
         limit = self.timeout if patience is None else patience
-        retries, begin = Retries(limit), time.monotonic()
+        retries, begin, metadata = Retries(limit), time.monotonic(), self.credentials.metadata()
         invoke = self._channel.unary_unary(
             call.method, call.request.__class__.SerializeToString, call.reply.FromString
         )
@@ -92,7 +104,7 @@ class Client(InsightVerbs):
             left = max(begin + limit - time.monotonic(), 0.001)
             try:
                 with translated():
-                    return call.read(invoke(call.request, timeout=min(left, self.timeout)))
+                    return call.read(invoke(call.request, timeout=min(left, self.timeout), metadata=metadata))
             except ParetuneError as error:
                 elapsed = time.monotonic() - begin
                 time.sleep(retries.delay(with_advice(error, self.address, elapsed), elapsed))
@@ -358,7 +370,7 @@ class Client(InsightVerbs):
             invoke = self._channel.unary_stream(
                 call.method, call.request.__class__.SerializeToString, call.reply.FromString
             )
-            stream = invoke(call.request)
+            stream = invoke(call.request, metadata=self.credentials.metadata())
             try:
                 with translated():
                     for reply in stream:
@@ -372,7 +384,17 @@ class Client(InsightVerbs):
 
 
 def connect(
-    address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT, wait: float = 10.0
+    address: str = DEFAULT_ADDRESS,
+    *,
+    timeout: float = DEFAULT_TIMEOUT,
+    wait: float = 10.0,
+    token: str | None = None,
+    token_file: str | os.PathLike[str] | None = None,
+    ca: str | os.PathLike[str] | None = None,
+    tls: bool | None = None,
+    cert: str | os.PathLike[str] | None = None,
+    key: str | os.PathLike[str] | None = None,
+    insecure: bool | None = None,
 ) -> Client:
     """A client, once the Optimizer at `address` says that it serves.
 
@@ -380,9 +402,24 @@ def connect(
         address: ``host:port`` or ``unix:path``.
         timeout: seconds until a later call gives up.
         wait: seconds to wait for the service to come up.
+        token: proves who you are, to services that ask for it; see `paretune token`.
+        token_file: file that holds the token instead, read again for every call.
+        ca: encrypt, and trust the CAs of this PEM file.
+        tls: encrypt, and trust the CAs of the operating system.
+        cert: PEM file of a certificate to show, for services that demand one; with `key`.
+        key: PEM file of its private key.
+        insecure: send the token to another machine although nothing is encrypted.
+
+    What is not given comes from the environment: PARETUNE_TOKEN, PARETUNE_TOKEN_FILE, PARETUNE_CA,
+    PARETUNE_TLS, PARETUNE_CERT, PARETUNE_KEY, PARETUNE_INSECURE.
 
     Raises:
+        InvalidArgument: a file cannot be used, or a token would be sent in clear to another machine.
+        Unauthenticated: the certificate of the service cannot be trusted.
         Unavailable: nobody serves there within `wait` seconds.
     """
-    wait_until_serving(address, wait)
-    return Client(address, timeout=timeout)
+    credentials = Credentials.from_environment().but(
+        token=token, token_file=token_file, ca=ca, tls=tls, cert=cert, key=key, insecure=insecure
+    )
+    wait_until_serving(address, wait, credentials)
+    return Client(address, timeout=timeout, credentials=credentials)

@@ -15,12 +15,23 @@ from pathlib import Path
 from paretune.client import Client
 from paretune.errors import Unavailable
 from paretune.rpc.channel import DEFAULT_TIMEOUT
+from paretune.rpc.credentials import NONE
 from paretune.rpc.health import is_serving
 from paretune.supervisor import Service, Supervisor, listens, log
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_PORTS = (50051, 50052, 50053)
 """Optimizer, Store, Trainer."""
+
+_NO_DOORS = dict.fromkeys(
+    (
+        *("PARETUNE_TLS_CERT", "PARETUNE_TLS_KEY", "PARETUNE_CLIENT_CA", "PARETUNE_TOKENS"),
+        *("PARETUNE_TOKEN", "PARETUNE_TOKEN_FILE", "PARETUNE_CA", "PARETUNE_CERT", "PARETUNE_KEY"),
+        *("PARETUNE_TLS", "PARETUNE_INSECURE"),
+    ),
+    "",
+)
+"""What the environment says about services elsewhere is not meant for those on loopback."""
 
 _WORD = "services.json"
 
@@ -96,12 +107,15 @@ class Suite:
         listen = f"{self.host}:{self.ports[0]}"
         database = str(self.database.absolute())
         return [
-            Service("store", "paretune_store", ("--listen", store, "--db", database), store),
+            Service(
+                "store", "paretune_store", ("--listen", store, "--db", database), store, environment=_NO_DOORS
+            ),
             Service(
                 "optimizer",
                 "paretune_optimizer",
                 ("--listen", listen, "--store", store, *self._flags),
                 self.server,
+                environment=_NO_DOORS,
             ),
         ]
 
@@ -129,6 +143,7 @@ class Suite:
             "paretune_trainer",
             tuple(arguments),
             self.trainer_address,
+            environment=_NO_DOORS,
             own_path=True,
         )
 
@@ -199,7 +214,7 @@ class LocalClient(Client):
         # Only now, so that it does not slow down those that the caller waits for.
         if trainer_slots:
             self.supervisor.add(suite.trainer(trainer_slots))
-        super().__init__(suite.server, timeout=timeout)
+        super().__init__(suite.server, timeout=timeout, credentials=NONE)
 
     def close(self) -> None:
         """Close the connection and end the services."""

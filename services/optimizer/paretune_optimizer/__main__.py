@@ -9,7 +9,10 @@ import grpc
 import typer
 from threadpoolctl import threadpool_limits
 
+from paretune.errors import InvalidArgument
+from paretune.rpc import options
 from paretune.rpc.channel import open_async_channel
+from paretune.rpc.credentials import Credentials
 from paretune.rpc.server import CannotListen, Serving, configure_logging, serve
 from paretune.v1 import optimizer_pb2_grpc
 from paretune_optimizer.ahead import Ahead
@@ -20,14 +23,22 @@ from paretune_optimizer.servicer import OptimizerServicer
 SERVICES = ["paretune.v1.OptimizerService", "paretune.v1.StoreService"]
 
 
-async def run(serving: Serving, store: str, threads: int, capacity: int, work_ahead: bool) -> None:
-    """Serve until told to stop."""
-    channel = open_async_channel(store)
+async def run(
+    serving: Serving, store: str, credentials: Credentials, threads: int, capacity: int, work_ahead: bool
+) -> None:
+    """Serve until told to stop.
+
+    Raises:
+        CannotListen: the address is taken or not allowed.
+        InvalidArgument: `credentials` cannot be used.
+    """
+    credentials.metadata()  # says now what would fail later
+    channel = open_async_channel(store, credentials=credentials)
     executor = ThreadPoolExecutor(threads, thread_name_prefix="compute")
     # Work ahead has a thread of its own, so that nobody's question waits in line behind it.
     background = ThreadPoolExecutor(1, thread_name_prefix="ahead")
     ahead = Ahead(background) if work_ahead else None
-    feed = Feed(channel, capacity, ahead)
+    feed = Feed(channel, capacity, ahead, credentials)
 
     def register(server: grpc.aio.Server) -> None:
         servicer = OptimizerServicer(channel, feed, executor, ahead)
@@ -61,12 +72,19 @@ def main(
             envvar="PARETUNE_OPTIMIZER_AHEAD", help="Make the next suggestion before it is asked for."
         ),
     ] = True,
-    plaintext: Annotated[
-        bool, typer.Option(envvar="PARETUNE_PLAINTEXT", help="Allow addresses that other machines can reach.")
-    ] = False,
-    reflect: Annotated[
-        bool, typer.Option(envvar="PARETUNE_REFLECTION", help="Let tools list the RPCs.")
-    ] = False,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
+    client_ca: options.ClientCa = None,
+    tokens: options.Tokens = None,
+    audit: options.AuditLog = None,
+    plaintext: options.Plaintext = False,
+    reflect: options.Reflect = False,
+    token_file: options.TokenFileOption = None,
+    tls: options.Tls = False,
+    ca: options.Ca = None,
+    cert: options.Cert = None,
+    key: options.Key = None,
+    insecure: options.Insecure = False,
     log_level: Annotated[str, typer.Option(envvar="PARETUNE_LOG_LEVEL")] = "INFO",
 ) -> None:
     """Serve suggestions and Pareto fronts; forward StoreService to the Store."""
@@ -74,8 +92,11 @@ def main(
     # One math thread: on small matrices more cost more than they give, and change the last bits of results.
     threadpool_limits(limits=1)
     try:
-        asyncio.run(run(Serving(listen, plaintext, reflect), store, threads, capacity, ahead))
-    except CannotListen as error:
+        tls_server = options.server_tls(tls_cert, tls_key, client_ca)
+        serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit)
+        credentials = options.client_credentials(token_file, tls, ca, cert, key, insecure)
+        asyncio.run(run(serving, store, credentials, threads, capacity, ahead))
+    except (CannotListen, InvalidArgument) as error:
         sys.stderr.write(f"paretune optimizer: {error}\n")
         raise SystemExit(3) from None
 

@@ -14,7 +14,15 @@ from contextlib import asynccontextmanager, suppress
 import grpc
 
 from paretune import wire
-from paretune.errors import DeadlineExceeded, NotFound, ParetuneError, Unavailable
+from paretune.errors import (
+    DeadlineExceeded,
+    NotFound,
+    ParetuneError,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+)
+from paretune.rpc.credentials import NONE, Credentials
 from paretune.rpc.status import error_of
 from paretune.v1 import store_pb2, store_pb2_grpc
 from paretune_optimizer.ahead import Ahead
@@ -33,11 +41,19 @@ class Feed:
         channel: to the Store.
         capacity: views kept; the least recently used ones are dropped and rebuilt when asked for.
         ahead: makes suggestions before anybody asks; None: nobody does.
+        credentials: whose token is used for following; it must be for all projects.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, capacity: int = 100, ahead: Ahead | None = None) -> None:
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        capacity: int = 100,
+        ahead: Ahead | None = None,
+        credentials: Credentials = NONE,
+    ) -> None:
         """No views yet."""
         self._ahead = ahead
+        self._credentials = credentials
         self._store = store_pb2_grpc.StoreServiceStub(channel)
         self._capacity = capacity
         self._views: OrderedDict[str, View] = OrderedDict()
@@ -146,6 +162,13 @@ class Feed:
                 await self._stream(experiment_id, view)
             except grpc.aio.AioRpcError as failure:
                 error = error_of(failure)
+                if isinstance(error, Unauthenticated | PermissionDenied):
+                    log.error("the Store refuses the Optimizer's own token: %s", error)
+                    error = Unavailable(
+                        "The Optimizer's own token is refused by the Store; its log says why."
+                    )
+                    await self._fail(view, error)
+                    return
                 if not isinstance(error, Unavailable):
                     await self._fail(view, error)
                     return
@@ -162,7 +185,9 @@ class Feed:
         request = store_pb2.WatchRequest(
             experiment_id=experiment_id, resume_token=view.resume_token, skip_checkpoints=True
         )
-        async for reply in self._store.Watch(request, wait_for_ready=True):
+        async for reply in self._store.Watch(
+            request, wait_for_ready=True, metadata=self._credentials.metadata()
+        ):
             async with view.held():
                 for event in reply.events:
                     view.apply(wire.event_from_proto(event))

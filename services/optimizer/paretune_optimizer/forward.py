@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 
+from paretune.rpc.gate import passed_on
 from paretune.rpc.status import error_of
 from paretune.v1 import store_pb2
 
@@ -17,7 +18,8 @@ _SERVICE = store_pb2.DESCRIPTOR.services_by_name["StoreService"]
 class StoreForwarder(grpc.GenericRpcHandler):
     """Handlers for every RPC of StoreService that call the same RPC of the Store.
 
-    Requests and replies are not parsed. A failure of the Store is passed on as the same error; when the
+    Requests and replies are not parsed; the token of the caller goes along.
+    A failure of the Store is passed on as the same error; when the
     Store is away, calls wait for it until their deadline.
     """
 
@@ -41,7 +43,12 @@ def _unary(call: Any) -> Any:
     async def forward(request: bytes, context: Any) -> bytes:
         left = context.time_remaining()
         try:
-            return await call(request, timeout=TIMEOUT if left is None else left, wait_for_ready=True)
+            return await call(
+                request,
+                timeout=TIMEOUT if left is None else left,
+                wait_for_ready=True,
+                metadata=passed_on(),
+            )
         except grpc.aio.AioRpcError as failure:
             raise error_of(failure) from failure
 
@@ -51,7 +58,8 @@ def _unary(call: Any) -> Any:
 def _stream(call: Any) -> Any:
     async def forward(request: bytes, context: Any) -> AsyncIterator[bytes]:
         try:
-            async for reply in call(request, timeout=context.time_remaining(), wait_for_ready=True):
+            left = context.time_remaining()
+            async for reply in call(request, timeout=left, wait_for_ready=True, metadata=passed_on()):
                 yield reply
         except grpc.aio.AioRpcError as failure:
             raise error_of(failure) from failure

@@ -14,6 +14,7 @@ from paretune import wire
 from paretune.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument
 from paretune.insight import AttainmentSource
 from paretune.observation import Prediction, ProbabilitySource
+from paretune.rpc.gate import passed_on
 from paretune.rpc.status import error_of
 from paretune.v1 import optimizer_pb2 as pb
 from paretune.v1 import optimizer_pb2_grpc, store_pb2, store_pb2_grpc, types_pb2
@@ -164,7 +165,9 @@ class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
         if left <= 0:
             raise DeadlineExceeded("The Store did not answer in time; retry with the same request_id.")
         try:
-            return await getattr(self._store, name)(request, timeout=left, wait_for_ready=True)
+            return await getattr(self._store, name)(
+                request, timeout=left, wait_for_ready=True, metadata=passed_on()
+            )
         except grpc.aio.AioRpcError as failure:
             raise error_of(failure) from failure
 

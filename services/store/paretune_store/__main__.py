@@ -9,6 +9,7 @@ from typing import Annotated
 import grpc
 import typer
 
+from paretune.rpc import options
 from paretune.rpc.server import CannotListen, Serving, configure_logging, serve
 from paretune.v1 import store_pb2_grpc
 from paretune_store.database import CannotOpen
@@ -50,12 +51,13 @@ def main(
     listen: Annotated[
         str, typer.Option(envvar="PARETUNE_STORE_LISTEN", help="HOST:PORT or unix:PATH.")
     ] = "127.0.0.1:50052",
-    plaintext: Annotated[
-        bool, typer.Option(envvar="PARETUNE_PLAINTEXT", help="Allow addresses that other machines can reach.")
-    ] = False,
-    reflect: Annotated[
-        bool, typer.Option(envvar="PARETUNE_REFLECTION", help="Let tools list the RPCs.")
-    ] = False,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
+    client_ca: options.ClientCa = None,
+    tokens: options.Tokens = None,
+    audit: options.AuditLog = None,
+    plaintext: options.Plaintext = False,
+    reflect: options.Reflect = False,
     log_level: Annotated[str, typer.Option(envvar="PARETUNE_LOG_LEVEL")] = "INFO",
 ) -> None:
     """Keep experiments, suggestions and observations.
@@ -65,7 +67,9 @@ def main(
     """
     configure_logging("store", log_level)
     try:
-        asyncio.run(run(Serving(listen, plaintext, reflect), database))
+        tls_server = options.server_tls(tls_cert, tls_key, client_ca)
+        serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit)
+        asyncio.run(run(serving, database))
     except (CannotListen, CannotOpen) as error:
         sys.stderr.write(f"paretune store: {error}\n")
         raise SystemExit(getattr(error, "exit_code", 3)) from None

@@ -11,6 +11,9 @@ import grpc
 import typer
 
 from paretune.client import Client
+from paretune.errors import InvalidArgument
+from paretune.rpc import options
+from paretune.rpc.credentials import Credentials
 from paretune.rpc.server import CannotListen, Serving, configure_logging, serve
 from paretune.v1 import trainer_pb2_grpc
 from paretune_trainer import machine
@@ -25,10 +28,16 @@ CALL_SECONDS = 10.0
 """Time a call may take. Shorter than usual: whatever matters is tried again until it is answered."""
 
 
-async def run(serving: Serving, server: str, config: Config, grace: float) -> None:
-    """Work and serve until told to stop."""
+async def run(serving: Serving, server: str, credentials: Credentials, config: Config, grace: float) -> None:
+    """Work and serve until told to stop.
+
+    Raises:
+        CannotListen: the address is taken or not allowed.
+        InvalidArgument: `credentials` cannot be used.
+    """
+    credentials.metadata()  # says now what would fail later
     node = Node(config)
-    with Client(server, timeout=CALL_SECONDS) as client:
+    with Client(server, timeout=CALL_SECONDS, credentials=credentials) as client:
         workers = Workers(node, client)
 
         def register(grpc_server: grpc.aio.Server) -> None:
@@ -113,12 +122,19 @@ def main(
             min=0, envvar="PARETUNE_TRAINER_GRACE", help="Seconds that running trials get to end at SIGTERM."
         ),
     ] = 10.0,
-    plaintext: Annotated[
-        bool, typer.Option(envvar="PARETUNE_PLAINTEXT", help="Allow addresses that other machines can reach.")
-    ] = False,
-    reflect: Annotated[
-        bool, typer.Option(envvar="PARETUNE_REFLECTION", help="Let tools list the RPCs.")
-    ] = False,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
+    client_ca: options.ClientCa = None,
+    tokens: options.Tokens = None,
+    audit: options.AuditLog = None,
+    plaintext: options.Plaintext = False,
+    reflect: options.Reflect = False,
+    token_file: options.TokenFileOption = None,
+    tls: options.Tls = False,
+    ca: options.Ca = None,
+    cert: options.Cert = None,
+    key: options.Key = None,
+    insecure: options.Insecure = False,
     log_level: Annotated[str, typer.Option(envvar="PARETUNE_LOG_LEVEL")] = "INFO",
 ) -> None:
     """Pull suggestions, train them, report the metrics."""
@@ -137,8 +153,11 @@ def main(
         warm=warm,
     )
     try:
-        asyncio.run(run(Serving(listen, plaintext, reflect), server, config, grace))
-    except CannotListen as error:
+        tls_server = options.server_tls(tls_cert, tls_key, client_ca)
+        serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit)
+        credentials = options.client_credentials(token_file, tls, ca, cert, key, insecure)
+        asyncio.run(run(serving, server, credentials, config, grace))
+    except (CannotListen, InvalidArgument) as error:
         sys.stderr.write(f"paretune trainer: {error}\n")
         raise SystemExit(3) from None
 

@@ -15,6 +15,8 @@ from paretune.errors import (
     InvalidArgument,
     NotFound,
     ParetuneError,
+    PermissionDenied,
+    Unauthenticated,
 )
 from paretune.experiment import Experiment
 from paretune.observation import Observation, OutcomeKind, Suggestion
@@ -30,6 +32,7 @@ from paretune_trainer.verdict import Verdict
 
 log = logging.getLogger("paretune.trainer")
 
+_TURNED_AWAY_SECONDS: Final = 10.0  # between tries with a token that is refused: it may be replaced
 _ANSWER_SECONDS: Final = 2.0
 _REST_SECONDS: Final = {"BUDGET_EXHAUSTED": 1.0, "SPACE_EXHAUSTED": 30.0, "EXPERIMENT_NOT_ACTIVE": 1.0}
 
@@ -114,17 +117,20 @@ class Workers:
 
     def _work(self) -> None:
         while not self._stopping.is_set():
-            worked = False
+            worked, pause = False, self._node.config.poll
             try:
                 if not self._node.draining.is_set():
                     worked = self._turn()
+            except (Unauthenticated, PermissionDenied) as error:
+                log.error("this node is turned away: %s", error)
+                pause = _TURNED_AWAY_SECONDS
             except ParetuneError as error:
                 log.warning("no work to be had: %s", error)
             except Exception:
                 # A slot that died silently would be worse than anything that can be wrong here.
                 log.exception("unexpected error; the slot goes on")
             if not worked:
-                self._stopping.wait(self._node.config.poll)
+                self._stopping.wait(pause)
 
     def _turn(self) -> bool:
         """Work for the experiment whose turn it is; whether there was something to do."""

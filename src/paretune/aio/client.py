@@ -27,6 +27,7 @@ from paretune.observation import (
 )
 from paretune.parameters import Scalar
 from paretune.rpc.channel import DEFAULT_TIMEOUT, open_async_channel
+from paretune.rpc.credentials import Credentials
 from paretune.rpc.status import translated
 
 T = TypeVar("T")
@@ -37,11 +38,18 @@ log = logging.getLogger("paretune")
 class AsyncClient(AsyncInsightVerbs):
     """A connection to one Optimizer, for one event loop; the verbs of `Client`."""
 
-    def __init__(self, address: str = DEFAULT_ADDRESS, *, timeout: float = DEFAULT_TIMEOUT) -> None:
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+        credentials: Credentials | None = None,
+    ) -> None:
         self.address = address
         self.timeout = timeout
         self._closed = False
-        self._channel = open_async_channel(address, retries=False)
+        self.credentials = Credentials.from_environment() if credentials is None else credentials
+        self._channel = open_async_channel(address, retries=False, credentials=self.credentials)
         self._blocking: Client | None = None
 
     async def __aenter__(self) -> Self:
@@ -66,7 +74,7 @@ class AsyncClient(AsyncInsightVerbs):
     def blocking(self) -> Client:
         """A blocking client of the same address, for trials: their leases live in threads."""
         if self._blocking is None:
-            self._blocking = Client(self.address, timeout=self.timeout)
+            self._blocking = Client(self.address, timeout=self.timeout, credentials=self.credentials)
         return self._blocking
 
     async def run(self, call: Call[T], *, patience: float | None = None) -> T:
@@ -74,7 +82,7 @@ class AsyncClient(AsyncInsightVerbs):
         if self._closed:
             raise Unavailable("This client is closed; open a new one.", reason="CLIENT_CLOSED")
         limit = self.timeout if patience is None else patience
-        retries, begin = Retries(limit), time.monotonic()
+        retries, begin, metadata = Retries(limit), time.monotonic(), self.credentials.metadata()
         invoke = self._channel.unary_unary(
             call.method, call.request.__class__.SerializeToString, call.reply.FromString
         )
@@ -82,7 +90,9 @@ class AsyncClient(AsyncInsightVerbs):
             left = max(begin + limit - time.monotonic(), 0.001)
             try:
                 with translated():
-                    return call.read(await invoke(call.request, timeout=min(left, self.timeout)))
+                    return call.read(
+                        await invoke(call.request, timeout=min(left, self.timeout), metadata=metadata)
+                    )
             except ParetuneError as error:
                 elapsed = time.monotonic() - begin
                 await asyncio.sleep(retries.delay(with_advice(error, self.address, elapsed), elapsed))
@@ -265,7 +275,7 @@ class AsyncClient(AsyncInsightVerbs):
             invoke = self._channel.unary_stream(
                 call.method, call.request.__class__.SerializeToString, call.reply.FromString
             )
-            stream = invoke(call.request)
+            stream = invoke(call.request, metadata=self.credentials.metadata())
             try:
                 with translated():
                     async for reply in stream:

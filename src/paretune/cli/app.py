@@ -17,9 +17,24 @@ import typer
 
 from paretune.cli import read, run, steer, study, up
 from paretune.cli.console import Remarks, clean
-from paretune.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ParetuneError
+from paretune.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ParetuneError,
+    PermissionDenied,
+    Unauthenticated,
+)
 
-MISTAKES = (InvalidArgument, NotFound, AlreadyExists, FailedPrecondition)
+MISTAKES = (
+    InvalidArgument,
+    NotFound,
+    AlreadyExists,
+    FailedPrecondition,
+    PermissionDenied,
+    Unauthenticated,
+)
 INTERRUPTED = 128 + signal.SIGINT
 # A line with a backspace tells click to keep the lines of the paragraph as they are.
 HELP = """Find the whole efficient frontier of competing metrics, with few trainings.

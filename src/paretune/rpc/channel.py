@@ -5,6 +5,8 @@ import uuid
 
 import grpc
 
+from paretune.rpc.credentials import NONE, Credentials
+
 DEFAULT_TIMEOUT = 30.0
 """Seconds until a unary call gives up, when the caller says nothing else."""
 
@@ -37,14 +39,30 @@ OPTIONS: list[tuple[str, str | int]] = [
 ]
 
 
-def open_channel(address: str, *, retries: bool = True) -> grpc.Channel:
-    """A channel to `host:port` or `unix:path`, for blocking calls; without `retries` the caller retries."""
-    return grpc.insecure_channel(address, options=_options(retries))
+def open_channel(address: str, *, retries: bool = True, credentials: Credentials = NONE) -> grpc.Channel:
+    """A channel to `host:port` or `unix:path`, for blocking calls; without `retries` the caller retries.
+
+    Tokens are not part of a channel: they go with every call, as `credentials.metadata()`.
+
+    Raises:
+        InvalidArgument: a file of `credentials` cannot be used, or they do not suit the address.
+    """
+    credentials.check(address)
+    secure = credentials.channel_credentials()
+    if secure is None:
+        return grpc.insecure_channel(address, options=_options(retries))
+    return grpc.secure_channel(address, secure, options=_options(retries))
 
 
-def open_async_channel(address: str, *, retries: bool = True) -> grpc.aio.Channel:
-    """A channel to `host:port` or `unix:path`, for asyncio; without `retries` the caller retries."""
-    return grpc.aio.insecure_channel(address, options=_options(retries))
+def open_async_channel(
+    address: str, *, retries: bool = True, credentials: Credentials = NONE
+) -> grpc.aio.Channel:
+    """As `open_channel`, for asyncio."""
+    credentials.check(address)
+    secure = credentials.channel_credentials()
+    if secure is None:
+        return grpc.aio.insecure_channel(address, options=_options(retries))
+    return grpc.aio.secure_channel(address, secure, options=_options(retries))
 
 
 def _options(retries: bool) -> list[tuple[str, str | int]]:

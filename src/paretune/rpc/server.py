@@ -1,135 +1,107 @@
 """Servers: one way to start, check, stop and speak about errors for all three services."""
 
 import asyncio
-import ipaddress
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from paretune.errors import InternalError, InvalidArgument, ParetuneError, ResourceExhausted
-from paretune.rpc.status import RETRY_PUSHBACK, status_of
+from paretune.rpc.audit import Audit, CannotAudit
+from paretune.rpc.credentials import is_local
+from paretune.rpc.gate import Gate
+from paretune.rpc.interceptor import CallInterceptor
+from paretune.rpc.policy import PolicyGap, check_policy
+from paretune.rpc.tls import BadCertificate, ServerTls
+from paretune.rpc.tokens import BadTokenFile, TokenFile
 
 log = logging.getLogger("paretune")
 
 MAX_RECEIVE_BYTES = 4 * 1024 * 1024
+MAX_METADATA_BYTES = 16 * 1024
+MAX_STREAMS = 1000
+"""Calls at once on one connection."""
 DRAIN_SECONDS = 5.0
 
 OPTIONS: list[tuple[str, int]] = [
     ("grpc.so_reuseport", 0),  # a second server on the same port must fail, not share it
     ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES // 2),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.max_concurrent_streams", MAX_STREAMS),
+    # A client may ask every 20 s whether we are alive; who asks more often than that is cut off.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+    ("grpc.http2.max_ping_strikes", 2),
     ("grpc.keepalive_permit_without_calls", 1),
 ]
 
 
 class CannotListen(Exception):
-    """The address is taken, malformed, or not allowed without TLS."""
+    """The address is taken, malformed, or not allowed; or the doors of the service cannot be set up."""
 
 
 @dataclass(frozen=True)
 class Serving:
-    """Where and how a service listens.
+    """Where and how a service listens, and whom it lets in.
 
     Attributes:
         listen: ``host:port`` or ``unix:path``.
-        plaintext: allow an address that other machines can reach, although nothing is encrypted.
+        plaintext: allow an address that other machines can reach, although nothing is encrypted or nobody is
+            asked for a token.
         reflect: let tools list the RPCs.
+        tls: certificate and key; None: not encrypted.
+        tokens: file of the tokens that count; None: everybody may do everything.
+        audit: file that says who changed what; None: nobody writes it down.
     """
 
     listen: str
     plaintext: bool = False
     reflect: bool = False
+    tls: ServerTls | None = None
+    tokens: Path | None = None
+    audit: Path | None = None
 
     def check(self) -> None:
-        """Refuse addresses off loopback unless the operator allowed plaintext."""
-        if self.listen.startswith("unix:") or self.plaintext:
-            return
-        host, _, port = self.listen.rpartition(":")
-        if not port.isdigit():
+        """Refuse addresses off loopback that are not protected, unless the operator allowed it.
+
+        Raises:
+            CannotListen: with what to change.
+        """
+        if not self.listen.startswith("unix:") and not self.listen.rpartition(":")[2].isdigit():
             raise CannotListen(f"{self.listen!r} is not an address; write HOST:PORT or unix:PATH.")
-        if host != "localhost":
-            try:
-                loopback = ipaddress.ip_address(host.strip("[]")).is_loopback
-            except ValueError:
-                loopback = False
-            if not loopback:
-                raise CannotListen(
-                    f"{self.listen} can be reached from other machines and nothing is encrypted. Listen on "
-                    "127.0.0.1, or allow it with --plaintext (PARETUNE_PLAINTEXT=1) on a trusted network."
-                )
-
-
-class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Parses requests itself, raises nothing but statuses, serializes maps in a fixed order.
-
-    Malformed bytes become INVALID_ARGUMENT (gRPC's own parser would say INTERNAL); `ParetuneError`s become
-    their status with details; anything else is a bug, logged, and INTERNAL without its text.
-    """
-
-    async def intercept_service(self, continuation: Any, details: Any) -> Any:
-        """Wrap the handlers of paretune's own services."""
-        handler = await continuation(details)
-        if handler is None or not details.method.startswith("/paretune."):
-            return handler
-        parse = handler.request_deserializer or (lambda raw: raw)
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                _stream(handler.unary_stream, parse), None, _serialize
+        if is_local(self.listen):
+            return
+        lacks = []
+        if self.tls is None:
+            lacks.append("nothing is encrypted (--tls-cert FILE --tls-key FILE)")
+        if self.tokens is None and (self.tls is None or self.tls.client_ca is None):
+            lacks.append("nobody is asked who they are (--tokens FILE, or --client-ca FILE)")
+        if lacks and not self.plaintext:
+            raise CannotListen(
+                f"{self.listen} can be reached from other machines, and {' and '.join(lacks)}. Listen on "
+                "127.0.0.1, or allow it with --plaintext (PARETUNE_PLAINTEXT=1) on a trusted network."
             )
-        return grpc.unary_unary_rpc_method_handler(_unary(handler.unary_unary, parse), None, _serialize)
+        if lacks:
+            log.warning("%s can be reached from other machines, and %s", self.listen, " and ".join(lacks))
 
+    def doors(self, services: list[str]) -> CallInterceptor:
+        """What admits the calls of these services.
 
-def _serialize(message: Message | bytes) -> bytes:
-    return message if isinstance(message, bytes) else message.SerializeToString(deterministic=True)
-
-
-def _parse(parse: Callable[[bytes], Any], raw: bytes) -> Any:
-    try:
-        return parse(raw)
-    except DecodeError:
-        raise InvalidArgument(
-            "The bytes are not a message of the expected type.", reason="MALFORMED_MESSAGE"
-        ) from None
-
-
-def _unary(method: Callable[..., Awaitable[Any]], parse: Callable[[bytes], Any]) -> Any:
-    async def call(raw: bytes, context: Any) -> Any:
+        Raises:
+            CannotListen: a file cannot be used, or the policy table lacks an RPC.
+        """
+        pool = descriptor_pool.Default()
         try:
-            return await method(_parse(parse, raw), context)
-        except Exception as error:
-            await _abort(context, error)
-
-    return call
-
-
-def _stream(method: Callable[..., AsyncIterator[Any]], parse: Callable[[bytes], Any]) -> Any:
-    async def call(raw: bytes, context: Any) -> AsyncIterator[Any]:
-        try:
-            async for reply in method(_parse(parse, raw), context):
-                yield reply
-        except Exception as error:
-            await _abort(context, error)
-
-    return call
-
-
-async def _abort(context: Any, error: Exception) -> None:
-    if isinstance(error, grpc.aio.AbortError):
-        raise error
-    if not isinstance(error, ParetuneError):
-        log.error("unexpected error", exc_info=error)
-        error = InternalError("A bug in paretune; the log of the service has the details.")
-    if isinstance(error, ResourceExhausted):
-        context.set_trailing_metadata(((RETRY_PUSHBACK, str(round(error.retry_after * 1000))),))
-    await context.abort_with_status(status_of(error))
+            check_policy(pool.FindServiceByName(name) for name in services)
+            return CallInterceptor(Gate(TokenFile(self.tokens) if self.tokens else None), Audit(self.audit))
+        except (BadTokenFile, CannotAudit, PolicyGap) as error:
+            raise CannotListen(str(error)) from None
 
 
 async def serve(
@@ -157,14 +129,19 @@ async def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     serving.check()
-    server = grpc.aio.server(interceptors=(ErrorInterceptor(),), options=OPTIONS)
+    server = grpc.aio.server(interceptors=(serving.doors(services),), options=OPTIONS)
     register(server)
     state = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
     if serving.reflect:
         reflection.enable_server_reflection([*services, reflection.SERVICE_NAME], server)
     try:
-        server.add_insecure_port(serving.listen)
+        if serving.tls is None:
+            server.add_insecure_port(serving.listen)
+        else:
+            server.add_secure_port(serving.listen, serving.tls.credentials())
+    except BadCertificate as error:
+        raise CannotListen(str(error)) from None
     except RuntimeError as error:
         raise CannotListen(
             f"Cannot listen on {serving.listen}: {error}. Is another one running there?"

@@ -46,9 +46,14 @@ TABLE: dict[type[errors.ParetuneError], grpc.StatusCode] = {
 _CLASSES = {code: kind for kind, code in TABLE.items()}
 
 
+def code_of(error: Exception) -> grpc.StatusCode:
+    """The code that an error becomes; INTERNAL for whatever is not a `ParetuneError`."""
+    return next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), grpc.StatusCode.INTERNAL)
+
+
 def status_of(error: errors.ParetuneError) -> Any:
     """The `grpc.Status` of an error, with its details."""
-    code = next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
+    code = code_of(error)
     message = _fitting(error.message, MAX_MESSAGE_BYTES)
     metadata = {key: _fitting(value, MAX_METADATA_BYTES) for key, value in error.metadata.items()}
     details: list[Message] = [
@@ -85,6 +90,25 @@ def _fitting(text: str, size: int) -> str:
     return unquote(encoded.rsplit("%", 1)[0] if "%" in encoded[-2:] else encoded, errors="ignore") + _CUT
 
 
+# What gRPC says when TLS fails on the way to a service; waiting does not help then.
+_DISTRUST = (
+    ("certificate has expired", "The certificate of the service has expired: its operator must renew it."),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "The certificate of the service is not signed by a CA that you trust: give the CA of its operator "
+        "with ca=FILE (PARETUNE_CA, --ca).",
+    ),
+    (
+        "Hostname Verification Check failed",
+        "The certificate of the service is for another name: use the name that it is for in the address.",
+    ),
+    (
+        "WRONG_VERSION_NUMBER",
+        "The service does not use TLS: leave ca and tls away (PARETUNE_CA, PARETUNE_TLS).",
+    ),
+)
+
+
 def error_of(failure: grpc.RpcError) -> errors.ParetuneError:
     """The error that a failed call means; the inverse of `status_of`."""
     code, text = failure.code(), failure.details() or ""
@@ -102,6 +126,10 @@ def error_of(failure: grpc.RpcError) -> errors.ParetuneError:
             retry_after = detail.retry_delay.ToNanoseconds() / 1e9
     if kind is errors.ResourceExhausted and "larger than max" in text:  # gRPC itself: it will never fit
         kind, text = errors.InvalidArgument, f"The message is too large, send less at once ({text})."
+    if kind is errors.Unavailable and not reason:
+        for marker, sentence in _DISTRUST:
+            if marker in text:
+                return errors.Unauthenticated(sentence)
     if kind is errors.InvalidArgument:
         return errors.InvalidArgument(text, violations, reason=reason, metadata=metadata)
     if kind is errors.ResourceExhausted:

@@ -7,7 +7,7 @@ import pytest
 
 from paretune import errors
 from paretune.rpc.channel import open_async_channel
-from paretune.rpc.server import ErrorInterceptor
+from paretune.rpc.interceptor import CallInterceptor
 from paretune.rpc.status import TABLE, translated
 from paretune.v1 import store_pb2, store_pb2_grpc
 
@@ -30,7 +30,7 @@ def over_the_wire(error, *, stream=False, raw=None):
     """The error that a caller gets when the service raises `error`."""
 
     async def run():
-        server = grpc.aio.server(interceptors=(ErrorInterceptor(),))
+        server = grpc.aio.server(interceptors=(CallInterceptor(),))
         store_pb2_grpc.add_StoreServiceServicer_to_server(Raises(error), server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

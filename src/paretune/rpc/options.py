@@ -1,0 +1,103 @@
+"""Command line options that services share: the doors of a server, and the credentials of a client."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from paretune.rpc.credentials import Credentials
+from paretune.rpc.server import CannotListen
+from paretune.rpc.tls import ServerTls
+
+_FILE: dict[str, Any] = {"metavar": "FILE", "dir_okay": False, "show_default": False}
+
+TlsCert = Annotated[
+    Path | None,
+    typer.Option(envvar="PARETUNE_TLS_CERT", help="Certificate of this service, PEM.", **_FILE),
+]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option(envvar="PARETUNE_TLS_KEY", help="Private key of the certificate, PEM.", **_FILE),
+]
+ClientCa = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="PARETUNE_CLIENT_CA",
+        help="Let only clients connect whose certificate this CA signed.",
+        **_FILE,
+    ),
+]
+Tokens = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="PARETUNE_TOKENS",
+        help="Tokens to let in, see `paretune token`; else everybody.",
+        **_FILE,
+    ),
+]
+AuditLog = Annotated[
+    Path | None,
+    typer.Option("--audit", envvar="PARETUNE_AUDIT", help="Write down who changed what.", **_FILE),
+]
+Plaintext = Annotated[
+    bool,
+    typer.Option(
+        envvar="PARETUNE_PLAINTEXT",
+        help="Allow an address that other machines can reach, although it is not protected.",
+    ),
+]
+Reflect = Annotated[bool, typer.Option(envvar="PARETUNE_REFLECTION", help="Let tools list the RPCs.")]
+
+TokenFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        envvar="PARETUNE_TOKEN_FILE",
+        help="File with the token to call others with.",
+        **_FILE,
+    ),
+]
+Ca = Annotated[
+    Path | None,
+    typer.Option(envvar="PARETUNE_CA", help="Encrypt, and trust the services that this CA signed.", **_FILE),
+]
+Cert = Annotated[
+    Path | None,
+    typer.Option(envvar="PARETUNE_CERT", help="Certificate to show to services that demand one.", **_FILE),
+]
+Key = Annotated[
+    Path | None,
+    typer.Option(envvar="PARETUNE_KEY", help="Private key of that certificate.", **_FILE),
+]
+Tls = Annotated[
+    bool, typer.Option("--tls", envvar="PARETUNE_TLS", help="Encrypt, and trust the CAs of this machine.")
+]
+Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure", envvar="PARETUNE_INSECURE", help="Send the token although nothing is encrypted."
+    ),
+]
+
+
+def server_tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:
+    """What these options mean together; None: not encrypted.
+
+    Raises:
+        CannotListen: one is there without those that it needs.
+    """
+    if cert is None and key is None and client_ca is None:
+        return None
+    if cert is None or key is None:
+        raise CannotListen(
+            "--tls-cert and --tls-key go together (and --client-ca needs both): give the pair."
+        )
+    return ServerTls(cert, key, client_ca)
+
+
+def client_credentials(
+    token_file: Path | None, tls: bool, ca: Path | None, cert: Path | None, key: Path | None, insecure: bool
+) -> Credentials:
+    """What these options mean together, and a token from PARETUNE_TOKEN."""
+    token = "" if token_file else Credentials.from_environment().token
+    return Credentials(token, token_file, tls, ca, cert, key, insecure)
