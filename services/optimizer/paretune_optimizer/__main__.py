@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Annotated
 
 import grpc
@@ -37,6 +38,7 @@ async def run(
     executor = ThreadPoolExecutor(threads, thread_name_prefix="compute")
     # Work ahead has a thread of its own, so that nobody's question waits in line behind it.
     background = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+    background.submit(import_module, "scipy.stats")  # half a second, which no question should wait for
     ahead = Ahead(background) if work_ahead else None
     feed = Feed(channel, capacity, ahead, credentials)
 

@@ -17,7 +17,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from paretune.parameters import Assignments, Condition, Scalar
 from paretune.space import SearchSpace
@@ -214,6 +213,8 @@ class Encoding:
         norm = np.linalg.norm(A, axis=1, keepdims=True)
         k = used.size
         box = np.vstack([np.hstack([np.eye(k), np.ones((k, 1))]), np.hstack([-np.eye(k), np.ones((k, 1))])])
+        from scipy.optimize import linprog  # an eighth of a second, for constraints only
+
         found = linprog(
             np.append(np.zeros(k), -1.0),
             A_ub=np.vstack([np.hstack([A, norm]), box]),

@@ -11,7 +11,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
-from scipy.optimize import minimize
 
 from paretune_optimizer.gp import Rows
 from paretune_optimizer.kernels import matern52_with_slope, squared_distance
@@ -114,6 +113,8 @@ def fit(rows: Rows, start: Array | None = None, iterations: int = 60) -> Array:
     Returns:
         theta (G + 2), finite and inside the bounds.
     """
+    from scipy.optimize import minimize  # an eighth of a second: not before it is needed
+
     mode = prior_mode(rows.dimension)
     if rows.y.size == 0:
         return mode

@@ -17,9 +17,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
-from scipy.stats import beta as beta_distribution
-from scipy.stats import truncnorm
+from scipy.special import betainc, betaincinv, betaln, log_ndtr, ndtri_exp, xlog1py, xlogy
 
 from paretune.parameters import Beta, Categorical, Normal, Weights
 from paretune_optimizer.axes import Axis, Shape
@@ -28,6 +26,7 @@ Array = NDArray[np.float64]
 
 BELOW_ONE = float(np.nextafter(1.0, 0.0))
 FAR, SHARP = 100.0, 1e-6
+_LOG_ROOT_TAU = 0.5 * math.log(2.0 * math.pi)
 FLOOR = 1e-12
 """Least density: a belief may be wrong, and a logarithm must stay finite."""
 
@@ -53,7 +52,7 @@ def bend_axis(axis: Axis, u: Array) -> Array:
         last = float(np.flatnonzero(masses)[-1])  # the sum may fall short of 1 by a rounding error
         return (np.minimum(level, last) + 0.5) / masses.size
     if isinstance(prior, Normal):
-        bent = truncnorm.ppf(u, *_standardised(axis, prior))
+        bent = _truncated_quantile(u, *_standardised(axis, prior))
     else:
         assert isinstance(prior, Beta)  # noqa: S101 - all that is left
         bent = betaincinv(prior.alpha, prior.beta, u)
@@ -70,10 +69,13 @@ def density(axis: Axis, z: Array) -> Array:
         return np.maximum(masses[axis.level(z).astype(np.intp)] * masses.size, FLOOR)
     inside = np.clip(z, 1e-9, 1.0 - 1e-9)  # Beta densities may be infinite at the ends
     if isinstance(prior, Normal):
-        told = truncnorm.pdf(inside, *_standardised(axis, prior))
+        low, high, loc, scale = _standardised(axis, prior)
+        gap = (inside - loc) / scale
+        told = np.exp(-0.5 * gap * gap - _LOG_ROOT_TAU - _log_mass(low, high)) / scale
     else:
         assert isinstance(prior, Beta)  # noqa: S101 - all that is left
-        told = beta_distribution.pdf(inside, prior.alpha, prior.beta)
+        a, b = prior.alpha, prior.beta
+        told = np.exp(xlogy(a - 1.0, inside) + xlog1py(b - 1.0, -inside) - betaln(a, b))
     return np.maximum(np.nan_to_num(told, nan=1.0), FLOOR)
 
 
@@ -93,12 +95,12 @@ def _masses(axis: Axis) -> Array | None:
         masses = np.exp(-0.5 * (gap * gap - np.min(gap * gap)))
     else:
         edges = np.linspace(0.0, 1.0, axis.levels + 1)
-        masses = np.diff(beta_distribution.cdf(edges, prior.alpha, prior.beta))
+        masses = np.diff(betainc(prior.alpha, prior.beta, edges))
     return np.asarray(masses / masses.sum(), dtype=np.float64)
 
 
 def _standardised(axis: Axis, prior: Normal) -> tuple[float, float, float, float]:
-    """Return the arguments of scipy's truncated normal on the cube: ends in deviations, mean, deviation.
+    """Return the truncated normal on the cube: its two ends in deviations from the mean, mean, deviation.
 
     The value k of an int takes the cell from k - 1/2 to k + 1/2, on a log axis from k to k + 1, as in
     `Axis.from_unit`.
@@ -115,6 +117,23 @@ def _standardised(axis: Axis, prior: Normal) -> tuple[float, float, float, float
         low, high = low - 0.5, high + 0.5
     loc, scale = _relative(prior, low, high, mean)
     return -loc / scale, (1.0 - loc) / scale, loc, scale
+
+
+def _log_mass(low: float, high: float) -> float:
+    """Return log(Phi(high) - Phi(low)), low < high, without cancellation in either tail."""
+    if low > 0.0:
+        low, high = -high, -low
+    upper = log_ndtr(high)
+    return float(upper + np.log(-np.expm1(log_ndtr(low) - upper)))
+
+
+def _truncated_quantile(u: Array, low: float, high: float, loc: float, scale: float) -> Array:
+    """Return quantiles u of the normal (loc, scale) between its ends, given in deviations from loc."""
+    if low > 0.0:
+        return 2.0 * loc - _truncated_quantile(1.0 - u, -high, -low, loc, scale)
+    with np.errstate(divide="ignore"):
+        below = np.logaddexp(log_ndtr(low), np.log(u) + _log_mass(low, high))
+    return loc + scale * np.asarray(ndtri_exp(below), dtype=np.float64)
 
 
 def _relative(prior: Normal, low: float, high: float, mean: float | None = None) -> tuple[float, float]:

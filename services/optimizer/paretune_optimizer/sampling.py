@@ -20,10 +20,13 @@ of a counter, so the address *is* the state).
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
+
+if TYPE_CHECKING:
+    from scipy.stats import qmc
 
 Array = NDArray[np.float64]
 
@@ -89,6 +92,8 @@ def sobol_points(dimension: int, count: int, rng: np.random.Generator, skip: int
 
 
 def _engine(dimension: int, rng: np.random.Generator) -> qmc.Sobol:
+    from scipy.stats import qmc  # half a second: not before it is needed
+
     # An integer, not the generator: scipy spawns children, which counter-based generators built by key lack.
     scramble = int(rng.integers(1 << 62))
     try:

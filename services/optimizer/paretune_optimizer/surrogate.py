@@ -21,7 +21,6 @@ from dataclasses import dataclass
 import moocore
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from paretune.observation import OutcomeKind
 from paretune_optimizer.gp import GaussianProcess, Rows, merge_replicates
@@ -197,8 +196,7 @@ def _learn(history: History, column: int, index: Ints, start: Learned | None, po
 def _score(gp: GaussianProcess, transform: Transform, y: Array) -> float:
     """Return the leave-one-out log likelihood of the values in their own units, Jacobian included."""
     residual, variance = gp.leave_one_out()
-    residual, deviation = np.asarray(residual), np.sqrt(variance)
-    fitted = float(np.sum(norm.logpdf(residual, scale=deviation)))
+    fitted = -0.5 * float(np.sum(residual**2 / variance + np.log(2.0 * np.pi * variance)))
     return fitted + float(np.sum(np.log(np.maximum(transform.slope(y), 1e-300))))
 
 
