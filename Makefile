@@ -27,6 +27,7 @@ check: .venv/dev .venv/protos/done ## Format, lint, types, imports, protos, stub
 	$(BIN)/buf format --diff --exit-code
 	.venv/protos/bin/python tools/gen_protos.py --check
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/paretune/rpc/test_policy.py
 	$(BIN)/mypy
 
 setup: .venv/dev ## Install everything for development into .venv.

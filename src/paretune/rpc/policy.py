@@ -41,8 +41,7 @@ class Rule:
         role: the smallest role that may call it.
         scope: path of the request field that names the object whose project counts; or `ANY`, or `ALL`.
         cost: its class of cost.
-        audited: whether it is written to the audit log: all that change something, but heartbeats, which only
-            move the end of a lease.
+        audited: whether it is written to the audit log: all that change something, but signs of life.
     """
 
     role: Role
@@ -65,6 +64,7 @@ _STORE = {
     "Heartbeat": Rule(_TRAINER, "suggestion_id", _VITAL),
     "ReleaseSuggestion": Rule(_TRAINER, "suggestion_id", _VITAL, True),
     "CancelSuggestion": Rule(_WRITE, "suggestion_id", _LIGHT, True),
+    "StopSuggestion": Rule(_TRAINER, "suggestion_id", _LIGHT, True),
     "GetSuggestion": Rule(_READ, "suggestion_id", _LIGHT),
     "ListSuggestions": Rule(_READ, "experiment_id", _LIGHT),
     "Observe": Rule(_TRAINER, "observation.experiment_id", _VITAL, True),
@@ -73,6 +73,9 @@ _STORE = {
     "ListObservations": Rule(_READ, "experiment_id", _LIGHT),
     "RecordCheckpoints": Rule(_TRAINER, "suggestion_id", _VITAL, True),
     "ListCheckpoints": Rule(_READ, "suggestion_id", _LIGHT),
+    # Nodes serve all projects, and everybody may see which there are.
+    "ReportNode": Rule(_TRAINER, ANY, _LIGHT),
+    "ListNodes": Rule(_READ, ANY, _LIGHT),
     "Watch": Rule(_READ, "experiment_id", _BULK),
 }
 
