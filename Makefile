@@ -2,15 +2,15 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
-SOURCES := src services tests tools examples benchmarks
+SOURCES := src services tests tools examples benchmarks clients
 # One math thread per process: on small matrices more threads cost more than they give, and bits differ.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help demo test check pytest setup protos up clean bench
+.PHONY: help demo test check pytest setup protos up clean bench test-clients
 help: ## Say what the targets do.
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 demo: .venv/demo ## Tune a real network: accuracy against inference time, model-based beside random search.
 	$(BIN)/python examples/demo.py $(if $(FRESH),--fresh)
@@ -25,10 +25,14 @@ check: .venv/dev .venv/protos/done ## Format, lint, types, imports, protos, stub
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
+	$(BIN)/buf breaking --against protos/released/v0.1.binpb
 	.venv/protos/bin/python tools/gen_protos.py --check
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/paretune/rpc/test_policy.py
 	$(BIN)/mypy
+
+test-clients: .venv/dev ## Build the clients in Node, Go and C++ and run the conformance cases through them.
+	$(BIN)/python clients/run.py --table docs/conformance.md $(ARGS)
 
 setup: .venv/dev ## Install everything for development into .venv.
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
     path
     for path in ROOT.rglob("*.md")
-    if not {".venv", "demo", "build", ".pytest_cache"} & set(path.relative_to(ROOT).parts)
+    if not {".venv", "demo", "build", ".pytest_cache", "node_modules"} & set(path.relative_to(ROOT).parts)
 )
 README = (ROOT / "README.md").read_text()
 
