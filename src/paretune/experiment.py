@@ -227,7 +227,7 @@ class Experiment:
                 "fidelity.name", f"{self.fidelity.name!r} is a parameter too: do not search it"
             )
         if self.workload and self.workload.command:
-            check_names(self.workload.command, names | self.settings.keys(), seen)
+            check_names(self.workload.command, names | self.settings.keys() | {"seed"}, seen)
 
     @property
     def settings(self) -> dict[str, str]:

@@ -25,14 +25,20 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any, Final, Literal
 
+from paretune_trainer import command, command_report
 from paretune_trainer.facts import runtime_facts
 from paretune_trainer.job import Job
 from paretune_trainer.workload import Infeasible
 
-FailureKind = Literal["infeasible", "out_of_memory", "exception", "load", "unusable"]
-"""Declared by the workload; memory ran out; raised; could not be imported; returned something unusable."""
+FailureKind = Literal["infeasible", "out_of_memory", "exception", "command", "load", "unusable"]
+"""Declared by the workload; memory ran out; raised; a program failed; not found here; unusable result."""
+
+_SAID_IN_FULL: Final = ("infeasible", "unusable", "command")
+"""Kinds whose reason needs no class and no traceback."""
 
 STOP: Final = b"stop\n"
 """On the directive channel: stop training at the next step."""
@@ -136,7 +142,7 @@ def run(job: Job, results: int, directives: int) -> None:
         inherited = filter(None, [os.environ.get("PYTHONPATH")])
         os.environ["PYTHONPATH"] = os.pathsep.join([*job.python_path, *inherited])
     try:
-        function = _load(job.entry_point)
+        function = _command(job) if job.command else _load(job.entry_point)
     except Exception as error:
         trial.send("failure", _failure("load", error, trial))
         return
@@ -160,6 +166,12 @@ def _result(values: Mapping[str, object], trial: Trial) -> dict[str, object]:
         "facts": runtime_facts(),
         "modules": [name for name in sys.modules if name.startswith(OWN_WORKLOADS)],
     }
+
+
+def _command(job: Job) -> Any:
+    folder = job.code_folder or Path.cwd()
+    command.find_program(job.command, folder)
+    return partial(command.run, job.command, folder)
 
 
 def _load(entry_point: str) -> Any:
@@ -214,8 +226,10 @@ def _kind_of(error: BaseException, entry_point: str) -> FailureKind:
         cause = cause.__cause__
     if isinstance(error, Infeasible):
         return "infeasible"
-    if isinstance(error, _Unusable):
+    if isinstance(error, _Unusable | command_report.UnusableReport):
         return "unusable"
+    if isinstance(error, command.CommandFailed):
+        return "command"
     # paretune's own workloads choose a framework and fetch their data when they run: what is missing then
     # is missing on this node, whatever the configuration.
     names = {kind.__name__ for kind in type(error).__mro__}
@@ -236,11 +250,11 @@ def _is_memory_exhaustion(error: BaseException) -> bool:
 
 def _failure(kind: FailureKind, error: BaseException, trial: Trial) -> dict[str, object]:
     text = " ".join(str(error).split())
-    if kind in ("infeasible", "unusable"):
+    if kind in _SAID_IN_FULL:
         reason = text or type(error).__name__
     else:
         reason = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    trace = "" if kind in ("infeasible", "unusable") else _traceback(error)
+    trace = "" if kind in _SAID_IN_FULL else _traceback(error)
     if trace:
         trial.log(trace)
     return {

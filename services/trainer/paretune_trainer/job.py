@@ -28,6 +28,7 @@ class Job:
         python_path: folders put before Python's own search path.
         memory_bytes: limit on private memory, interpreter and framework included; 0 for none.
         load_only: import the entry point, and do not call it.
+        command: program and arguments that run instead of a function; empty: none.
     """
 
     entry_point: str
@@ -38,6 +39,12 @@ class Job:
     python_path: tuple[str, ...] = ()
     memory_bytes: int = 0
     load_only: bool = False
+    command: tuple[str, ...] = ()
+
+    @property
+    def code_folder(self) -> Path | None:
+        """Where a command runs: the first folder of the user's code."""
+        return Path(self.python_path[0]) if self.python_path else None
 
     def write(self, folder: Path) -> None:
         """Leave it in the scratch folder."""
@@ -47,7 +54,8 @@ class Job:
     def read(cls, folder: Path) -> Job:
         """The job left in the scratch folder."""
         content = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
-        content["python_path"] = tuple(content["python_path"])
+        for name in ("python_path", "command"):
+            content[name] = tuple(content[name])
         return cls(**content)
 
 

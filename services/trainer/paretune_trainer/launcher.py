@@ -17,6 +17,7 @@ with three descriptors (results, directives, output), and `{"kill": true}`. To t
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import importlib
 import json
@@ -156,7 +157,10 @@ def _become_trial(folder: Path, descriptors: Sequence[int]) -> None:
     try:
         die_with_parent(_LAUNCHER)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        results, directives, output = descriptors
+        # Low numbers are left to the workload: a command reports on descriptor 3.
+        results, directives, output = (fcntl.fcntl(d, fcntl.F_DUPFD_CLOEXEC, 10) for d in descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
         os.setsid()
         os.dup2(output, 1)
         os.dup2(output, 2)

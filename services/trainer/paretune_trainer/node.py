@@ -49,7 +49,8 @@ class Task:
     @property
     def warm_key(self) -> str:
         """Equal for trainings that import the same modules."""
-        return json.dumps([self.target.entry_point, dict(sorted(self.workload.settings.items()))])
+        settings = dict(sorted(self.workload.settings.items()))
+        return json.dumps([self.target.entry_point, settings, self.workload.command])
 
 
 @dataclass
@@ -200,6 +201,7 @@ class Node:
             python_path=tuple(self.config.python_path),
             memory_bytes=self.config.memory_bytes,
             load_only=load_only,
+            command=task.workload.command,
         )
         key = task.warm_key if self._may_stay_warm(task.target) else ""
         with self._runner(key) as runner:

@@ -15,6 +15,9 @@ from paretune_trainer.workload import MetricSpec, ParameterSpec, Workload, built
 _FUNCTION: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
+_COMMAND: Final = "paretune_trainer.command:run"
+
+
 class CannotRun(Exception):
     """This node cannot run the workload; the message says what to change."""
 
@@ -49,7 +52,8 @@ def resolve(name: str) -> Target:
     if _FUNCTION.fullmatch(name):
         return Target(name, builtin=False)
     raise CannotRun(
-        f"There is no workload {name!r}: use {', '.join(sorted(known))}, or module:function of your own code."
+        f"There is no workload {name!r}: use {', '.join(sorted(known))}, module:function of your own code, "
+        "or a command."
     )
 
 
@@ -59,6 +63,8 @@ def check(choice: WorkloadChoice, parameters: Iterable[str], metrics: Iterable[s
     Raises:
         CannotRun: unknown workload, parameters, settings or metrics.
     """
+    if choice.command:
+        return Target(_COMMAND, builtin=True)
     target = resolve(choice.name)
     if target.builtin:
         workload = builtin_workloads()[choice.name]

@@ -16,6 +16,7 @@ _FAILURES: Final = {
     "infeasible": (OutcomeKind.INFEASIBLE, FailureReason.DECLARED),
     "out_of_memory": (OutcomeKind.INFEASIBLE, FailureReason.OUT_OF_MEMORY),
     "exception": (OutcomeKind.CRASHED, FailureReason.EXCEPTION),
+    "command": (OutcomeKind.CRASHED, FailureReason.EXCEPTION),
     "unusable": (OutcomeKind.CRASHED, FailureReason.NO_RESULT),
 }
 

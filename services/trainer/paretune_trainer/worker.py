@@ -163,9 +163,10 @@ class Workers:
     def _task(experiment: Experiment) -> Task:
         if experiment.workload is None:
             raise CannotRun("It names no workload.")
+        workload = replace(experiment.workload, settings=experiment.settings)
         metrics = [metric.name for metric in experiment.metrics]
-        target = check(experiment.workload, [parameter.name for parameter in experiment.space], metrics)
-        return Task(experiment.workload, target, {}, 0, metrics, experiment.id)
+        target = check(workload, [parameter.name for parameter in experiment.space], metrics)
+        return Task(workload, target, {}, 0, metrics, experiment.id)
 
     def _lease(self, experiment: Experiment) -> tuple[Suggestion, bool] | None:
         """A suggestion, and whether its lease may be old; None when there is none to be had."""
