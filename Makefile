@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
-SOURCES := src services tests tools examples benchmarks clients
+SOURCES := src services dashboard tests tools examples benchmarks clients
 # One math thread per process: on small matrices more threads cost more than they give, and bits differ.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
@@ -54,12 +54,12 @@ clean: ## Remove what was built or measured; nothing that git tracks.
 
 .venv/demo: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing paretune and PyTorch into .venv (a few minutes the first time) ..."
-	$(PIP) -e '.[torch]'
+	$(PIP) -e '.[torch,dashboard]'
 	@touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing paretune, PyTorch, TensorFlow and the tools into .venv (a few minutes the first time) ..."
-	$(PIP) -e '.[torch,tensorflow,dev]'
+	$(PIP) -e '.[torch,tensorflow,dashboard,dev]'
 	@touch $@ .venv/demo
 
 # The peers of the benchmarks, which paretune itself never needs.

@@ -4,6 +4,7 @@ with paretune.local("tune.db") as client:
     experiment = client.create_experiment(...)
 """
 
+import importlib.util
 import json
 import os
 import random
@@ -20,8 +21,8 @@ from paretune.rpc.health import is_serving
 from paretune.supervisor import Service, Supervisor, listens, log
 
 LOOPBACK = "127.0.0.1"
-DEFAULT_PORTS = (50051, 50052, 50053)
-"""Optimizer, Store, Trainer."""
+DEFAULT_PORTS = (50051, 50052, 50053, 50054)
+"""Optimizer, Store, Trainer, dashboard."""
 
 _NO_DOORS = dict.fromkeys(
     (
@@ -49,7 +50,7 @@ class Suite:
 
     Attributes:
         database: the SQLite file; its logs and runs lie beside it in `folder`.
-        ports: of Optimizer, Store and Trainer.
+        ports: of Optimizer, Store, Trainer and, where there is one, dashboard.
         host: where Optimizer and Trainer listen; the Store stays on loopback.
         plaintext: allow a `host` that other machines can reach, although nothing is encrypted.
     """
@@ -68,6 +69,11 @@ class Suite:
     def server(self) -> str:
         """The one address that clients and trainers need."""
         return f"{self._reachable}:{self.ports[0]}"
+
+    @property
+    def dashboard_address(self) -> str:
+        """Where browsers find the dashboard."""
+        return f"{self._reachable}:{self.ports[3]}"
 
     @property
     def trainer_address(self) -> str:
@@ -146,6 +152,23 @@ class Suite:
             environment=_NO_DOORS,
             own_path=True,
         )
+
+    def dashboard(self, trainers: Sequence[str] = ()) -> Service:
+        """The dashboard, showing these trainer nodes."""
+        listen = f"{self.host}:{self.ports[3]}"
+        shown = [word for address in trainers for word in ("--trainer", address)]
+        return Service(
+            "dashboard",
+            "paretune_dashboard",
+            ("--server", self.server, "--listen", listen, *shown, *self._flags),
+            self.dashboard_address,
+            probe=lambda address, seconds: listens(address),
+        )
+
+
+def has_dashboard() -> bool:
+    """Whether what the dashboard needs is installed: the extra `dashboard`."""
+    return all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn"))
 
 
 def answers(address: str) -> bool:

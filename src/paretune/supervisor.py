@@ -49,6 +49,7 @@ class Service:
         address: where it answers health checks.
         environment: variables to add to those of this process.
         own_path: whether modules in the working folder may be imported, as a trainer of user code must.
+        probe: whether it serves, asked with its address and the seconds to wait.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Service:
     address: str
     environment: Mapping[str, str] = field(default_factory=dict, hash=False)
     own_path: bool = False
+    probe: Callable[[str, float], bool] = is_serving
 
     def command(self, parent: int) -> list[str]:
         """The command line that runs it tied to the process `parent`."""
@@ -125,7 +127,7 @@ class _Child:
 
     def ready(self) -> bool:
         if not self.served:
-            self.served = listens(self.service.address) and is_serving(self.service.address, 2.0)
+            self.served = listens(self.service.address) and self.service.probe(self.service.address, 2.0)
         return self.served
 
     def last_words(self) -> str:

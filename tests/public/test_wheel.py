@@ -27,7 +27,13 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
 def test_only_paretune_packages_at_the_top(wheel):
     top = {name.split("/")[0] for name in wheel.namelist()}
     packages = {name for name in top if not name.endswith(".dist-info")}
-    assert packages == {"paretune", "paretune_optimizer", "paretune_store", "paretune_trainer"}
+    assert packages == {
+        "paretune",
+        "paretune_optimizer",
+        "paretune_store",
+        "paretune_trainer",
+        "paretune_dashboard",
+    }
 
 
 def test_typed_and_with_stubs(wheel):

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,16 @@ from paretune.cli.console import relative, remark, say
 from paretune.cli.target import DEFAULT_DATABASE, check_address
 from paretune.client import DEFAULT_ADDRESS
 from paretune.errors import InvalidArgument, Unavailable
-from paretune.local import DEFAULT_PORTS, GRACE_SECONDS, LOOPBACK, Suite, answers, free_ports, is_free
+from paretune.local import (
+    DEFAULT_PORTS,
+    GRACE_SECONDS,
+    LOOPBACK,
+    Suite,
+    answers,
+    free_ports,
+    has_dashboard,
+    is_free,
+)
 from paretune.supervisor import Supervisor
 
 
@@ -26,14 +36,19 @@ def up(
         typer.Option(
             envvar="PARETUNE_PORT",
             min=1,
-            max=65533,
-            help="Port of the Optimizer, the one that clients need; Store and Trainer take the next two.",
+            max=65532,
+            help="Port of the Optimizer, the one that clients need; Store, Trainer and dashboard take the "
+            "next three.",
         ),
     ] = DEFAULT_PORTS[0],
     slots: Annotated[
         int,
         typer.Option(envvar="PARETUNE_SLOTS", min=0, help="Trials at once on this machine; 0: no Trainer."),
     ] = 1,
+    dashboard: Annotated[
+        bool,
+        typer.Option("--dashboard/--no-dashboard", envvar="PARETUNE_DASHBOARD", help="Show it in a browser."),
+    ] = True,
     plaintext: Annotated[
         bool,
         typer.Option(
@@ -50,13 +65,18 @@ def up(
 
     Example: paretune up --db tune.db --slots 2
     """
-    suite = Suite(database, (port, port + 1, port + 2), host, plaintext)
-    _check_ports(suite, slots)
+    suite = Suite(database, tuple(range(port, port + 4)), host, plaintext)
+    dashboard = dashboard and has_dashboard()
+    _check_ports(
+        [*suite.ports[:2], *(suite.ports[2:3] if slots else ()), *(suite.ports[3:] if dashboard else ())]
+    )
     services = suite.services() + ([suite.trainer(slots)] if slots else [])
+    if dashboard:
+        services.append(suite.dashboard([suite.trainer_address] if slots else []))
     with Supervisor(services, suite.folder, notify=remark, grace=GRACE_SECONDS) as supervisor:
         supervisor.wait_until_ready()
         suite.announce()
-        _welcome(suite, slots)
+        _welcome(suite, slots, dashboard)
         try:
             supervisor.wait()
         except KeyboardInterrupt:
@@ -68,18 +88,21 @@ def up(
         supervisor.check()
 
 
-def _check_ports(suite: Suite, slots: int) -> None:
-    for port in suite.ports if slots else suite.ports[:2]:
+def _check_ports(ports: Sequence[int]) -> None:
+    for port in ports:
         if not is_free(port):
             who = "paretune" if answers(f"{LOOPBACK}:{port}") else "something"
             raise Unavailable(f"Port {port} is taken: {who} runs there already. Choose another with --port.")
 
 
-def _welcome(suite: Suite, slots: int) -> None:
+def _welcome(suite: Suite, slots: int, dashboard: bool) -> None:
     default = suite.server == DEFAULT_ADDRESS
     option = "" if default else f" --server {suite.server}"
     lines = [
         "paretune is up.",
+        f"  dashboard http://{suite.dashboard_address}  open it in a browser"
+        if dashboard
+        else "  dashboard none (pip install 'paretune[dashboard]', without --no-dashboard)",
         f"  server    {suite.server}  the one address that clients and trainers need",
         f"  trainer   {suite.trainer_address}  {slots} at a time"
         if slots

@@ -15,7 +15,7 @@ from paretune.local import free_ports, is_free
 @pytest.fixture
 def up(paretune, folder):
     """Services started by `paretune up`, with the lines that it printed."""
-    (port,) = [port for port in free_ports(40) if is_free(port + 1) and is_free(port + 2)][:1]
+    (port,) = [port for port in free_ports(40) if all(is_free(port + k) for k in (1, 2, 3))][:1]
     with paretune.start("up", "--db", "tune.db", "--port", port, "--slots", "2") as process:
         lines = []
         for line in process.stdout:
@@ -46,11 +46,12 @@ def until(holds):
 
 def test_it_says_where_it_is_and_survives_the_death_of_every_service(up, paretune, folder):
     process, server, printed = up
+    assert f"dashboard http://127.0.0.1:{int(server.rpartition(':')[2]) + 3}  open it" in printed
     assert f"server    {server}  the one address" in printed
     assert "database  tune.db" in printed
     assert f"paretune run --server {server} FILE.yaml" in printed
     begun = children(process)
-    assert sorted(begun) == ["optimizer", "store", "trainer"]
+    assert sorted(begun) == ["dashboard", "optimizer", "store", "trainer"]
 
     with pt.connect(server) as client:
         made = client.create_experiment(
@@ -62,7 +63,7 @@ def test_it_says_where_it_is_and_survives_the_death_of_every_service(up, paretun
             settings={"seconds": 0.3},
             lease_policy=pt.LeasePolicy(ttl=2),
         )
-        for count, name in enumerate(("store", "optimizer", "trainer"), start=1):
+        for count, name in enumerate(("store", "optimizer", "trainer", "dashboard"), start=1):
             until(lambda count=count: made.refresh().progress.observations >= 2 * count)
             begun[name].kill()
         until(lambda: made.refresh().progress.observations == 12)
@@ -71,7 +72,7 @@ def test_it_says_where_it_is_and_survives_the_death_of_every_service(up, paretun
         assert all(o.outcome.kind is pt.OutcomeKind.OK for o in observations)
 
     again = children(process)
-    assert sorted(again) == ["optimizer", "store", "trainer"]
+    assert sorted(again) == ["dashboard", "optimizer", "store", "trainer"]
     assert not {c.pid for c in again.values()} & {c.pid for c in begun.values()}
     assert paretune("experiments", "--db", "tune.db").out.count("12/12") == 1  # asks the services that run
 
