@@ -2,26 +2,28 @@
 
 import asyncio
 import logging
-import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvicorn
 
+from paretune.errors import InvalidArgument
+from paretune.rpc import options
 from paretune.rpc.server import CannotListen, Serving, configure_logging
+from paretune.rpc.tls import ServerTls
 from paretune_dashboard.app import create_app
 from paretune_dashboard.config import Config
 
 log = logging.getLogger("paretune.dashboard")
 
 
-async def run(config: Config, *, certificate: Path | None, key: Path | None) -> None:
+async def run(config: Config, doors: ServerTls | None) -> None:
     """Serve until told to stop.
 
     Raises:
         CannotListen: the address is taken.
+        InvalidArgument: a file of the credentials cannot be used.
     """
     host, _, port = config.listen.rpartition(":")
     server = uvicorn.Server(
@@ -33,8 +35,8 @@ async def run(config: Config, *, certificate: Path | None, key: Path | None) -> 
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=2,
-            ssl_certfile=certificate,
-            ssl_keyfile=key,
+            ssl_certfile=doors.cert if doors else None,
+            ssl_keyfile=doors.key if doors else None,
         )
     )
     try:
@@ -64,14 +66,8 @@ def main(
             help="A further name under which browsers reach the dashboard; repeatable.",
         ),
     ] = None,
-    certificate: Annotated[
-        Path | None,
-        typer.Option("--tls-cert", envvar="PARETUNE_DASHBOARD_TLS_CERT", exists=True, dir_okay=False),
-    ] = None,
-    key: Annotated[
-        Path | None,
-        typer.Option("--tls-key", envvar="PARETUNE_DASHBOARD_TLS_KEY", exists=True, dir_okay=False),
-    ] = None,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
     secure: Annotated[
         bool,
         typer.Option(
@@ -80,29 +76,36 @@ def main(
             help="Browsers come over TLS, through a proxy.",
         ),
     ] = False,
-    plaintext: Annotated[
-        bool, typer.Option(envvar="PARETUNE_PLAINTEXT", help="Allow addresses that other machines can reach.")
-    ] = False,
+    plaintext: options.Plaintext = False,
+    token_file: options.TokenFileOption = None,
+    tls: options.Tls = False,
+    ca: options.Ca = None,
+    cert: options.Cert = None,
+    key: options.Key = None,
+    insecure: options.Insecure = False,
     log_level: Annotated[str, typer.Option(envvar="PARETUNE_LOG_LEVEL")] = "INFO",
 ) -> None:
     """Show experiments in a browser.
 
-    The token in PARETUNE_DASHBOARD_TOKEN, if any, is used for share links alone: people log in with theirs.
-    Exit codes: 3 cannot listen.
+    People log in with their own tokens. PARETUNE_TOKEN or --token-file, if any, is for share links: give
+    it the role `read`. Exit codes: 3 cannot listen, or a certificate or token cannot be used.
     """
     configure_logging("dashboard", log_level)
-    config = Config(
-        server=server,
-        listen=listen,
-        trainers=tuple(trainer or ()),
-        hosts=tuple(name.lower() for name in host_name or ()),
-        token=os.environ.get("PARETUNE_DASHBOARD_TOKEN", ""),
-        secure=secure or certificate is not None,
-    )
     try:
-        Serving(listen, plaintext or certificate is not None).check()
-        asyncio.run(run(config, certificate=certificate, key=key))
-    except CannotListen as error:
+        doors = options.server_tls(tls_cert, tls_key, None)
+        # Behind TLS, tokens or none of its own: whoever gets in has what the services give to his token.
+        if doors is None:
+            Serving(listen, plaintext).check()
+        config = Config(
+            server=server,
+            listen=listen,
+            trainers=tuple(trainer or ()),
+            hosts=tuple(name.lower() for name in host_name or ()),
+            credentials=options.client_credentials(token_file, tls, ca, cert, key, insecure),
+            secure=secure or doors is not None,
+        )
+        asyncio.run(run(config, doors))
+    except (CannotListen, InvalidArgument) as error:
         sys.stderr.write(f"paretune dashboard: {error}\n")
         raise SystemExit(3) from None
 

@@ -43,7 +43,7 @@ def create_app(config: Config, services: Services | None = None) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with services or Services(config.server, config.trainers) as opened:
+        async with services or Services(config.server, config.trainers, config.without_token) as opened:
             app.state.services = opened
             app.state.views = Views(opened)
             yield
@@ -142,7 +142,7 @@ async def share(request: Request) -> Response:
     experiment_id = request.path_params["experiment_id"]
     asked = store_pb2.GetExperimentRequest(experiment_id=experiment_id)
     config: Config = request.app.state.config
-    for token in (token_of(request), config.token):
+    for token in (token_of(request), config.own_token()):
         await charts.services_of(request).call("StoreService.GetExperiment", asked, token)
     word = sessions_of(request).share(experiment_id)
     return answer({"path": f"/share/{word}", "seconds": SHARE_SECONDS})
@@ -154,7 +154,7 @@ async def shared(request: Request) -> Response:
     experiment_id, seconds = sessions.shared(request.path_params["word"])
     config: Config = request.app.state.config
     seconds = min(seconds, SESSION_SECONDS)
-    name, _ = sessions.open(config.token, experiment_id, seconds)
+    name, _ = sessions.open(config.own_token(), experiment_id, seconds)
     response = RedirectResponse(f"/#/experiments/{experiment_id}", 303)
     _set_cookie(request, response, name, seconds)
     return response

@@ -1,7 +1,9 @@
 """What the operator of a dashboard decides."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from paretune.rpc.credentials import NONE, Credentials
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
@@ -15,7 +17,7 @@ class Config:
         listen: ``host:port`` that browsers reach.
         trainers: addresses of trainer nodes to show.
         hosts: further names under which browsers reach it, as in the Host header.
-        token: the dashboard's own access token, needed by nothing but share links; empty: none.
+        credentials: whom to trust among the services; its token is needed by nothing but share links.
         secure: whether browsers reach it over TLS; cookies are then never sent without.
     """
 
@@ -23,7 +25,7 @@ class Config:
     listen: str
     trainers: Sequence[str] = ()
     hosts: Sequence[str] = ()
-    token: str = ""
+    credentials: Credentials = NONE
     secure: bool = False
 
     @property
@@ -32,3 +34,12 @@ class Config:
         host, _, port = self.listen.rpartition(":")
         names = {*LOOPBACK_NAMES, host}
         return frozenset({f"{name}:{port}" for name in names} | set(self.hosts))
+
+    @property
+    def without_token(self) -> Credentials:
+        """The credentials for calls with the tokens of others."""
+        return replace(self.credentials, token="", token_file=None)
+
+    def own_token(self) -> str:
+        """The dashboard's own token, read again when it lies in a file; empty: none."""
+        return next((value.removeprefix("Bearer ") for _, value in self.credentials.metadata()), "")

@@ -1,6 +1,7 @@
 """Calls to the gRPC services on behalf of a browser, with the browser's own token."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -8,6 +9,8 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor
 
 from paretune.rpc.channel import open_async_channel
+from paretune.rpc.credentials import NONE, Credentials, Metadata
+from paretune.rpc.policy import path_of
 from paretune.rpc.status import translated
 from paretune.v1 import optimizer_pb2, store_pb2, trainer_pb2
 
@@ -35,23 +38,25 @@ def message_class(descriptor: Any) -> Any:
     return message_factory.GetMessageClass(descriptor)
 
 
-def path_of(method: MethodDescriptor) -> str:
-    """The path of an RPC on the wire."""
-    return f"/{method.containing_service.full_name}/{method.name}"
-
-
 class Services:
     """Channels to the one address that clients need, and to trainer nodes.
 
     Args:
         server: address of the Optimizer.
         trainers: addresses of trainer nodes.
+        credentials: whom to trust, and what certificate to show; tokens come with the calls.
+
+    Raises:
+        InvalidArgument: a file of the credentials cannot be used.
     """
 
-    def __init__(self, server: str, trainers: Sequence[str] = ()) -> None:
+    def __init__(self, server: str, trainers: Sequence[str] = (), credentials: Credentials = NONE) -> None:
         self.server = server
         self.trainers = tuple(trainers)
-        self._channels = {address: open_async_channel(address) for address in {server, *trainers}}
+        self._credentials = credentials
+        self._channels = {
+            address: open_async_channel(address, credentials=credentials) for address in {server, *trainers}
+        }
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,7 +82,9 @@ class Services:
             response_deserializer=message_class(method.output_type).FromString,
         )
         with translated():
-            return await invoke(request, timeout=timeout, metadata=_metadata(token))
+            return await invoke(
+                request, timeout=timeout, metadata=self._metadata(address or self.server, token)
+            )
 
     async def stream(self, name: str, request: Any, token: str = "") -> AsyncIterator[Any]:
         """The replies of a streaming RPC; ending the iteration ends the call.
@@ -91,7 +98,7 @@ class Services:
             request_serializer=type(request).SerializeToString,
             response_deserializer=message_class(method.output_type).FromString,
         )
-        call = invoke(request, metadata=_metadata(token))
+        call = invoke(request, metadata=self._metadata(self.server, token))
         try:
             with translated():
                 async for reply in call:
@@ -99,6 +106,12 @@ class Services:
         finally:
             call.cancel()
 
+    def _metadata(self, address: str, token: str) -> Metadata:
+        """The headers of a call for whoever has this token.
 
-def _metadata(token: str) -> list[tuple[str, str]]:
-    return [("authorization", f"Bearer {token}")] if token else []
+        Raises:
+            InvalidArgument: it is none, or would go to another machine unencrypted.
+        """
+        credentials = replace(self._credentials, token=token)
+        credentials.check(address)
+        return credentials.metadata()

@@ -162,6 +162,7 @@ class Suite:
             "paretune_dashboard",
             ("--server", self.server, "--listen", listen, *shown, *self._flags),
             self.dashboard_address,
+            environment=_NO_DOORS,
             probe=lambda address, seconds: listens(address),
         )
 
