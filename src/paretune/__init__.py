@@ -1,7 +1,8 @@
 """paretune: the whole efficient frontier of competing metrics, with few trainings."""
 
 from paretune import aio, errors
-from paretune.client import Client, connect
+from paretune.client import Client
+from paretune.connection import connect
 from paretune.errors import ParetuneError
 from paretune.experiment import (
     Experiment,

@@ -1,9 +1,11 @@
 """Who may do what: roles, the caller of a call, and the errors of closed doors. Plain values, no wire."""
 
+import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum
 
+PROJECT = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 DEFAULT_PROJECT = "default"
 ALL_PROJECTS = "*"
 

@@ -70,10 +70,13 @@ def get_experiment(experiment_id: str) -> Call[Experiment]:  # noqa: D103
 
 
 def list_experiments(  # noqa: D103
-    states: Iterable[ExperimentState], labels: Mapping[str, str] | None, name: str
+    states: Iterable[ExperimentState], labels: Mapping[str, str] | None, name: str, project: str
 ) -> Pages[Experiment]:
     request = store_pb2.ListExperimentsRequest(
-        states=[wire.enum_to_proto(state) for state in states], labels=labels or {}, name=name
+        states=[wire.enum_to_proto(state) for state in states],
+        labels=labels or {},
+        name=name,
+        project=project,
     )
     return _pages(
         "ListExperiments", request, lambda reply: map(wire.experiment_from_proto, reply.experiments)

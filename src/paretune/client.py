@@ -11,7 +11,6 @@ Errors of every verb: `Unavailable` (nobody answers there), `DeadlineExceeded` (
 """
 
 import logging
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
@@ -37,7 +36,6 @@ from paretune.observation import (
 from paretune.parameters import Scalar
 from paretune.rpc.channel import DEFAULT_TIMEOUT, open_channel
 from paretune.rpc.credentials import Credentials
-from paretune.rpc.health import wait_until_serving
 from paretune.rpc.status import translated
 
 T = TypeVar("T")
@@ -164,9 +162,10 @@ class Client(InsightVerbs):
         states: Iterable[ExperimentState] = (),
         labels: Mapping[str, str] | None = None,
         name: str = "",
+        project: str = "",
     ) -> Iterator[Experiment]:
         """Experiments, newest first: in these states (default: all but ARCHIVED), with these labels."""
-        return self._all(calls.list_experiments(states, labels, name))
+        return self._all(calls.list_experiments(states, labels, name, project))
 
     def update_experiment(
         self, experiment_id: str, *, etag: str = "", request_id: str | None = None, **changes: Any
@@ -381,45 +380,3 @@ class Client(InsightVerbs):
             finally:
                 stream.cancel()
             time.sleep(WATCH_PAUSE)
-
-
-def connect(
-    address: str = DEFAULT_ADDRESS,
-    *,
-    timeout: float = DEFAULT_TIMEOUT,
-    wait: float = 10.0,
-    token: str | None = None,
-    token_file: str | os.PathLike[str] | None = None,
-    ca: str | os.PathLike[str] | None = None,
-    tls: bool | None = None,
-    cert: str | os.PathLike[str] | None = None,
-    key: str | os.PathLike[str] | None = None,
-    insecure: bool | None = None,
-) -> Client:
-    """A client, once the Optimizer at `address` says that it serves.
-
-    Args:
-        address: ``host:port`` or ``unix:path``.
-        timeout: seconds until a later call gives up.
-        wait: seconds to wait for the service to come up.
-        token: proves who you are, to services that ask for it; see `paretune token`.
-        token_file: file that holds the token instead, read again for every call.
-        ca: encrypt, and trust the CAs of this PEM file.
-        tls: encrypt, and trust the CAs of the operating system.
-        cert: PEM file of a certificate to show, for services that demand one; with `key`.
-        key: PEM file of its private key.
-        insecure: send the token to another machine although nothing is encrypted.
-
-    What is not given comes from the environment: PARETUNE_TOKEN, PARETUNE_TOKEN_FILE, PARETUNE_CA,
-    PARETUNE_TLS, PARETUNE_CERT, PARETUNE_KEY, PARETUNE_INSECURE.
-
-    Raises:
-        InvalidArgument: a file cannot be used, or a token would be sent in clear to another machine.
-        Unauthenticated: the certificate of the service cannot be trusted.
-        Unavailable: nobody serves there within `wait` seconds.
-    """
-    credentials = Credentials.from_environment().but(
-        token=token, token_file=token_file, ca=ca, tls=tls, cert=cert, key=key, insecure=insecure
-    )
-    wait_until_serving(address, wait, credentials)
-    return Client(address, timeout=timeout, credentials=credentials)

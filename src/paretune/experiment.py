@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from paretune.access import PROJECT
 from paretune.command import COMMAND, check_command, check_names
 from paretune.errors import InvalidArgument
 from paretune.parameters import check_name, is_number
@@ -173,6 +174,7 @@ class Experiment:
         parallelism: trials expected to run at once.
         remeasure: measure a configuration again when that tells more about the front than a new one.
         fidelity: length of a training; None: the workload knows.
+        project: whose tokens may see it; empty in a new one: the project of the token, or ``default``.
         early_stopping: when trainings are stopped before their end; None: never.
 
     Raises:
@@ -199,6 +201,7 @@ class Experiment:
     remeasure: bool = False
     fidelity: Fidelity | None = None
     early_stopping: EarlyStopping | None = None
+    project: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -219,6 +222,8 @@ class Experiment:
             raise InvalidArgument.of("parallelism", "must not be negative")
         if not -(2**63) <= self.seed < 2**63:
             raise InvalidArgument.of("seed", "must fit 64 bits")
+        if self.project and not PROJECT.fullmatch(self.project):
+            raise InvalidArgument.of("project", f"{self.project!r} must match {PROJECT.pattern}")
         for label in ("metadata", "labels"):
             check_texts(getattr(self, label), label)
         names = {parameter.name for parameter in self.space}

@@ -101,5 +101,6 @@ class ExperimentEntry(Entry):
     lease: LeaseEntry = LeaseEntry()
     fidelity: str | None = None
     early_stopping: bool | list[Rule] | EarlyStoppingEntry | None = None
+    project: str = ""
     labels: dict[str, Text] = Field(default_factory=dict)
     metadata: dict[str, Text] = Field(default_factory=dict)

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from paretune.access import DEFAULT_PROJECT
 from paretune.command import COMMAND
 from paretune.errors import InvalidArgument, Violation
 from paretune.experiment import (
@@ -156,6 +157,7 @@ def _experiment(entry: ExperimentEntry) -> Experiment:
         early_stopping=early_stopping,
         metadata=_texts(entry.metadata),
         labels=_texts(entry.labels),
+        project=entry.project,
     )
 
 
@@ -280,6 +282,7 @@ def dump_experiment(experiment: Experiment) -> str:
         "lease": {} if lease == LeasePolicy() else {"ttl": lease.ttl, "max_attempts": lease.max_attempts},
         "fidelity": str(experiment.fidelity or ""),
         "early_stopping": experiment.early_stopping and _early_stopping_entry(experiment.early_stopping),
+        "project": "" if experiment.project == DEFAULT_PROJECT else experiment.project,
         "labels": dict(experiment.labels),
         "metadata": dict(experiment.metadata),
     }

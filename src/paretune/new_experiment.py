@@ -61,6 +61,7 @@ def new_experiment(
     metadata: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     id: str = "",
+    project: str = "",
 ) -> Experiment:
     """An experiment from the fields that a user gives.
 
@@ -90,4 +91,5 @@ def new_experiment(
         metadata=dict(metadata or {}),
         labels=dict(labels or {}),
         id=id,
+        project=project,
     )

@@ -7,7 +7,8 @@ import secrets
 from sqlite_utils import Database
 
 from paretune import wire
-from paretune.errors import Aborted, AlreadyExists, InvalidArgument, Violation
+from paretune.access import DEFAULT_PROJECT, Caller
+from paretune.errors import Aborted, AlreadyExists, InvalidArgument, PermissionDenied, Violation
 from paretune.experiment import Experiment, ExperimentState, RelativeThreshold
 from paretune.v1 import store_pb2 as pb
 from paretune.v1 import types_pb2
@@ -46,6 +47,7 @@ def create(tx: Transaction, request: pb.CreateExperimentRequest) -> pb.CreateExp
         asked.ClearField(field)  # type: ignore[arg-type]
     if asked.id and not _ID.fullmatch(asked.id):
         raise InvalidArgument.of("id", f"{asked.id!r} must match [a-z]([a-z0-9-]{{0,61}}[a-z0-9])?")
+    asked.project = _project(tx.caller, asked.project)
     experiment = wire.experiment_from_proto(asked)
     _check_baselines(tx, None, experiment)
     chosen = asked.id or tx.new_id("e")
@@ -60,8 +62,16 @@ def create(tx: Transaction, request: pb.CreateExperimentRequest) -> pb.CreateExp
     message.update_time.CopyFrom(timestamp(tx.now))
     message.ClearField("progress")
     tx.db.execute(
-        "INSERT INTO experiments (id, name, state, labels, etag, body) VALUES (?, ?, ?, ?, ?, ?)",
-        (chosen, message.name, message.state, _labels(message), message.etag, _body(message)),
+        "INSERT INTO experiments (id, project, name, state, labels, etag, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            chosen,
+            message.project,
+            message.name,
+            message.state,
+            _labels(message),
+            message.etag,
+            _body(message),
+        ),
     )
     return pb.CreateExperimentResponse(experiment=_announced(tx, tx.experiment(chosen)))
 
@@ -79,7 +89,9 @@ def list_(db: Database, request: pb.ListExperimentsRequest) -> pb.ListExperiment
     states = [wire.enum_from_proto(ExperimentState, s or 1, "states").value for s in request.states]
     states = states or [s.value for s in ExperimentState if s is not ExperimentState.ARCHIVED]
     before, _ = pages.start_of(request)
-    found = list_experiments(db, before or _NEWEST, states, dict(request.labels), request.name, limit)
+    found = list_experiments(
+        db, before or _NEWEST, states, dict(request.labels), request.name, request.project, limit
+    )
     page, token = pages.cut(request, (((record.key, 0), record.message()) for record in found))
     return pb.ListExperimentsResponse(experiments=page, next_page_token=token)
 
@@ -132,6 +144,20 @@ def delete(tx: Transaction, request: pb.DeleteExperimentRequest) -> pb.DeleteExp
     tx.db.execute("DELETE FROM experiments WHERE key = ?", (record.key,))
     tx.forget(record)
     return pb.DeleteExperimentResponse()
+
+
+def _project(caller: Caller, asked: str) -> str:
+    """The project of a new experiment."""
+    if not asked:
+        return caller.project if caller.bound else DEFAULT_PROJECT
+    if not caller.sees(asked):
+        raise PermissionDenied(
+            f"The token {caller.token} is for the project {caller.project!r}: leave project out, or use "
+            f"a token for {asked!r}.",
+            reason="PERMISSION_DENIED",
+            metadata={"token": caller.token, "role": caller.role.word, "needed": caller.role.word},
+        )
+    return asked
 
 
 def _announced(tx: Transaction, record: ExperimentRecord) -> types_pb2.Experiment:

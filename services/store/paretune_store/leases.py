@@ -59,6 +59,9 @@ def lease(tx: Transaction, request: pb.LeaseSuggestionsRequest) -> pb.LeaseSugge
         record.attempt += 1
         record.worker, record.fence, record.expires = request.worker, tx.new_fence(), tx.steady + ttl
         move(tx, experiment, record, LEASED)
+    if tx.caller.token:
+        held = [(tx.caller.token, record.key) for record in records]
+        tx.db.conn.executemany("UPDATE suggestions SET holder = ? WHERE key = ?", held)
     return pb.LeaseSuggestionsResponse(
         suggestions=[record.message() for record in records], event_sequence=experiment.last_event
     )

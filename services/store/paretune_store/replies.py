@@ -5,16 +5,19 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from paretune.access import ALL_PROJECTS
 from paretune.errors import InvalidArgument
 from paretune_store.transaction import Transaction
 
 
-def digest_of(request: Message) -> bytes:
-    """SHA-256 over the request without its request_id, and over which call it is."""
+def digest_of(request: Message, project: str = ALL_PROJECTS) -> bytes:
+    """SHA-256 over the request without its request_id, over which call it is, and for which project."""
     bare = type(request)()
     bare.CopyFrom(request)
     bare.ClearField("request_id")
     text = request.DESCRIPTOR.full_name.encode() + b"\0" + bare.SerializeToString(deterministic=True)
+    if project != ALL_PROJECTS:  # two projects never share a reply
+        text += b"\0" + project.encode()
     return hashlib.sha256(text).digest()
 
 

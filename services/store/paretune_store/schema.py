@@ -9,7 +9,7 @@ from sqlite_utils import Database, Migrations
 APPLICATION_ID = 0x70747374
 """Marks the file as a Store of paretune ("ptst")."""
 
-VERSION = 2
+VERSION = 3
 """Number of migrations; kept in the file's user_version, so that an older Store can refuse a newer file."""
 
 migrations = Migrations("paretune_store")
@@ -121,6 +121,21 @@ def m0002_nodes_and_stops(db: Database) -> None:
         CREATE TABLE nodes (worker TEXT NOT NULL PRIMARY KEY, reported INTEGER NOT NULL, body BLOB NOT NULL);
 
         PRAGMA user_version = 2;
+        """
+    )
+
+
+@migrations()
+def m0003_projects(db: Database) -> None:
+    """Projects of experiments; which token took a lease."""
+    db.executescript(
+        """
+        ALTER TABLE experiments ADD COLUMN project TEXT NOT NULL DEFAULT 'default';
+
+        -- Id of the token with which the suggestion was leased last; empty: none was asked for.
+        ALTER TABLE suggestions ADD COLUMN holder TEXT NOT NULL DEFAULT '';
+
+        PRAGMA user_version = 3;
         """
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from paretune.access import caller
 from paretune.v1 import store_pb2 as pb
 from paretune.v1 import store_pb2_grpc
 from paretune_store.store import Store
@@ -22,10 +23,10 @@ class StoreServicer(store_pb2_grpc.StoreServiceServicer):
         self._store = store
 
     async def _write(self, request: Message, context: Any) -> Any:
-        return await self._store.write(request)
+        return await self._store.write(request, caller())
 
     async def _read(self, request: Message, context: Any) -> Any:
-        return await self._store.read(request)
+        return await self._store.read(request, caller())
 
     CreateExperiment = _write
     GetExperiment = _read
@@ -51,6 +52,6 @@ class StoreServicer(store_pb2_grpc.StoreServiceServicer):
 
     async def Watch(self, request: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchResponse]:
         """See store.proto."""
-        async with aclosing(self._store.watch(request)) as messages:
+        async with aclosing(self._store.watch(request, caller())) as messages:
             async for message in messages:
                 yield message

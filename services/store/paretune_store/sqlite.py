@@ -15,12 +15,14 @@ from typing import Any, Self
 from google.protobuf.message import Message
 from sqlite_utils import Database
 
+from paretune.access import EVERYBODY, Caller
 from paretune.v1 import store_pb2 as pb
 from paretune_store import checkpoints, experiments, leases, nodes, observations, suggestions
 from paretune_store.checks import check_request_id, check_required
 from paretune_store.clock import SECOND, Clock, SystemClock
 from paretune_store.database import Connections, open_database
 from paretune_store.replies import digest_of, first_reply, keep_reply
+from paretune_store.scope import check_scope, narrowed
 from paretune_store.transaction import Transaction, Vocabulary, find_experiment
 from paretune_store.watch import Hub
 from paretune_store.writer import Writer, storage_error
@@ -104,14 +106,16 @@ class SqliteStore:
         """
         return cls(open_database(path), clock or SystemClock(), new_id)
 
-    async def write(self, request: Message) -> bytes:
+    async def write(self, request: Message, caller: Caller = EVERYBODY) -> bytes:
         """See `Store.write`."""
         command = COMMANDS[type(request)]
         request_id = getattr(request, "request_id", "")
         check_request_id(request_id)
-        digest = digest_of(command.identity(request)) if request_id else b""
+        digest = digest_of(command.identity(request), caller.project) if request_id else b""
 
         def apply(tx: Transaction) -> bytes:
+            tx.caller = caller
+            check_scope(tx.db, request, caller)
             if request_id and (known := first_reply(tx, request_id, digest)) is not None:
                 return known
             reply = command.apply(tx, request)
@@ -122,13 +126,26 @@ class SqliteStore:
 
         return await self._writer.submit(apply)  # type: ignore[no-any-return]
 
-    async def read(self, request: Message) -> Message:
+    async def read(self, request: Message, caller: Caller = EVERYBODY) -> Message:
         """See `Store.read`."""
-        return await self._on_reader(QUERIES[type(request)], request)  # type: ignore[no-any-return]
+        if isinstance(request, pb.ListExperimentsRequest):
+            mine = narrowed(request, caller)
+            if mine is None:
+                return pb.ListExperimentsResponse()
+            request = mine
 
-    async def watch(self, request: pb.WatchRequest) -> AsyncGenerator[pb.WatchResponse, None]:
+        def answer(db: Database) -> Message:
+            check_scope(db, request, caller)
+            return QUERIES[type(request)](db, request)
+
+        return await self._on_reader(answer)  # type: ignore[no-any-return]
+
+    async def watch(
+        self, request: pb.WatchRequest, caller: Caller = EVERYBODY
+    ) -> AsyncGenerator[pb.WatchResponse, None]:
         """See `Store.watch`."""
         check_required(request, "experiment_id")
+        await self._on_reader(check_scope, request, caller)
         key = (await self._on_reader(find_experiment, request.experiment_id)).key
         with self._hub.follow(key) as feed:
             # Again, now that a deletion would be noticed.

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from google.protobuf.message import Message
 
+from paretune.access import EVERYBODY, Caller
 from paretune.v1 import store_pb2
 
 
@@ -26,21 +27,25 @@ class Store(Protocol):
         9. Every change has one event; whoever resumes anywhere sees each event after it once, in order.
     """
 
-    async def write(self, request: Message) -> bytes:
+    async def write(self, request: Message, caller: Caller = EVERYBODY) -> bytes:
         """Carry out a request that may change something; the reply, serialized.
+
+        What belongs to another project than the caller's does not exist for it, here and below.
 
         Raises:
             ParetuneError: as store.proto says for the RPC; nothing was changed.
         """
 
-    async def read(self, request: Message) -> Message:
+    async def read(self, request: Message, caller: Caller = EVERYBODY) -> Message:
         """Answer a request that changes nothing.
 
         Raises:
             ParetuneError: as store.proto says for the RPC.
         """
 
-    def watch(self, request: store_pb2.WatchRequest) -> AsyncGenerator[store_pb2.WatchResponse, None]:
+    def watch(
+        self, request: store_pb2.WatchRequest, caller: Caller = EVERYBODY
+    ) -> AsyncGenerator[store_pb2.WatchResponse, None]:
         """The events of an experiment, from a resume token on, then live.
 
         Raises:

@@ -10,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sqlite_utils import Database
 
 from paretune import wire
+from paretune.access import EVERYBODY, Caller
 from paretune.errors import NotFound
 from paretune.experiment import Experiment
 from paretune.v1 import store_pb2, types_pb2
@@ -53,20 +54,23 @@ class ExperimentRecord:
     counts: dict[str, int]
     last_ordinal: int
     last_event: int
+    project: str
 
     def message(self) -> types_pb2.Experiment:
         """The experiment as the outside sees it."""
         message = types_pb2.Experiment.FromString(self.body)
         message.progress.CopyFrom(types_pb2.Progress(**self.counts))
+        message.project = self.project
         return message
 
 
-_EXPERIMENT = "SELECT key, id, state, etag, body, observations, ok, infeasible, crashed, stopped_early, queued, leased, lost, cancelled, last_ordinal, last_event FROM experiments "  # noqa: E501
+_EXPERIMENT = "SELECT key, id, state, etag, body, observations, ok, infeasible, crashed, stopped_early, queued, leased, lost, cancelled, last_ordinal, last_event, project FROM experiments "  # noqa: E501
 _BY_ID = _EXPERIMENT + "WHERE id = ?"
 _BY_KEY = _EXPERIMENT + "WHERE key = ?"
 _LISTED = (
     _EXPERIMENT  # noqa: S608 - constants
     + """WHERE key < :before AND (:name = '' OR name = :name)
+    AND (:project = '' OR project = :project)
     AND state IN (SELECT value FROM json_each(:states))
     AND NOT EXISTS (
         SELECT 1 FROM json_each(:labels) AS wanted WHERE NOT EXISTS (
@@ -79,7 +83,7 @@ _LISTED = (
 def _record(row: Any) -> ExperimentRecord:
     key, name, state, etag, body, *numbers = row
     counts = dict(zip(COUNTERS, numbers[:9], strict=True))
-    return ExperimentRecord(key, name, state, etag, body, counts, numbers[9], numbers[10])
+    return ExperimentRecord(key, name, state, etag, body, counts, *numbers[9:])
 
 
 def find_experiment(db: Database, experiment_id: str) -> ExperimentRecord:
@@ -95,7 +99,7 @@ def find_experiment(db: Database, experiment_id: str) -> ExperimentRecord:
 
 
 def list_experiments(
-    db: Database, before: int, states: list[int], labels: dict[str, str], name: str, limit: int
+    db: Database, before: int, states: list[int], labels: dict[str, str], name: str, project: str, limit: int
 ) -> list[ExperimentRecord]:
     """Experiments older than the key `before`, newest first."""
     arguments = {
@@ -103,6 +107,7 @@ def list_experiments(
         "states": json.dumps(states),
         "labels": json.dumps(labels),
         "name": name,
+        "project": project,
         "limit": limit,
     }
     return [_record(row) for row in db.execute(_LISTED, arguments).fetchall()]
@@ -146,6 +151,7 @@ class Transaction:
         new_fence: a fencing token that was never used before, greater than all before.
         make_id: an id that was never used before, from a prefix and `now`.
         vocabulary: experiments as domain values.
+        caller: who asks.
         events: what happened so far.
         deleted: keys of experiments deleted so far.
     """
@@ -156,6 +162,7 @@ class Transaction:
     new_fence: Callable[[], str]
     make_id: Callable[[str, int], str]
     vocabulary: Vocabulary
+    caller: Caller = EVERYBODY
     events: list[Committed] = field(default_factory=list)
     deleted: list[int] = field(default_factory=list)
     _experiments: dict[str, ExperimentRecord] = field(default_factory=dict)

@@ -138,9 +138,10 @@ class AsyncClient(AsyncInsightVerbs):
         states: Iterable[ExperimentState] = (),
         labels: Mapping[str, str] | None = None,
         name: str = "",
+        project: str = "",
     ) -> AsyncIterator[Experiment]:
         """As `Client.list_experiments`."""
-        return self._all(calls.list_experiments(states, labels, name))
+        return self._all(calls.list_experiments(states, labels, name, project))
 
     async def update_experiment(
         self, experiment_id: str, *, etag: str = "", request_id: str | None = None, **changes: Any

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from paretune.cli import read, run, steer, study, up
+from paretune.cli import read, run, steer, study, token, up
 from paretune.cli.console import Remarks, clean
 from paretune.errors import (
     AlreadyExists,
@@ -81,6 +81,8 @@ for reading in (read.experiments, read.show, read.front, read.watch, read.export
 for steering in (steer.pause, steer.resume, steer.delete):
     app.command()(steering)
 
+app.add_typer(token.app, name="token")
+
 
 def main() -> NoReturn:
     """Run the command line of this process and exit."""
@@ -120,6 +122,9 @@ def _attempt(command: Callable[[], object]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # as many words as a page of help needs
+            sys.stderr.write(f"{error}\n")
+            return 2
         if hasattr(error, "format_message"):  # wrong usage: the class moved between versions of typer
             return _fail(_usage(error), 2, debug)
         return _fail(f"{type(error).__name__}: {error} (a bug; --debug shows more)", 1, debug)

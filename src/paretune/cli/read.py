@@ -35,6 +35,7 @@ def experiments(
     server: Server = None,
     database: Database = None,
     everything: Annotated[bool, typer.Option("--all", help="Also archived ones.")] = False,
+    project: Annotated[str, typer.Option(help="Only those of this project.", show_default=False)] = "",
     as_json: Json = False,
 ) -> None:
     """List experiments, newest first.
@@ -42,7 +43,7 @@ def experiments(
     Example: paretune experiments --json
     """
     with opened(server, database) as client:
-        found = list(client.list_experiments(tuple(ExperimentState) if everything else ()))
+        found = list(client.list_experiments(tuple(ExperimentState) if everything else (), project=project))
     if as_json:
         print_json(document(found))
     elif found:

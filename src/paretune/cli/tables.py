@@ -1,6 +1,6 @@
 """Tables for people: experiments, one experiment, a front."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from rich import box
@@ -9,6 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from paretune.access import DEFAULT_PROJECT
 from paretune.cli.console import clean, number
 from paretune.experiment import Experiment, Metric, RelativeThreshold, Strategy
 from paretune.observation import MetricValue, ParetoFront
@@ -67,6 +68,7 @@ def experiment_facts(experiment: Experiment) -> Table:
     facts = {
         "id": experiment.id,
         "name": experiment.name,
+        "project": "" if experiment.project == DEFAULT_PROJECT else experiment.project,
         "state": experiment.state.name.lower(),
         "observations": count_text(experiment),
         "policy": f"{experiment.policy.name.lower()}, seed {experiment.seed}",
@@ -80,6 +82,14 @@ def experiment_facts(experiment: Experiment) -> Table:
     for name, fact in facts.items():
         if fact:
             table.add_row(name, Text(clean(fact)))
+    return table
+
+
+def tokens_table(rows: Sequence[Mapping[str, str]]) -> Table:
+    """Tokens, a line for each; `rows` all have the same keys."""
+    table = _table(*rows[0])
+    for row in rows:
+        table.add_row(*(Text(clean(value)) for value in row.values()))
     return table
 
 

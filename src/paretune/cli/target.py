@@ -14,7 +14,8 @@ from typing import Annotated
 import typer
 
 from paretune.cli.console import relative, remark
-from paretune.client import DEFAULT_ADDRESS, Client, connect
+from paretune.client import DEFAULT_ADDRESS, Client
+from paretune.connection import connect
 from paretune.errors import InvalidArgument, NotFound, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.local import LocalClient, Suite, answers, free_ports

@@ -64,7 +64,7 @@ _STORE = {
     "Heartbeat": Rule(_TRAINER, "suggestion_id", _VITAL),
     "ReleaseSuggestion": Rule(_TRAINER, "suggestion_id", _VITAL, True),
     "CancelSuggestion": Rule(_WRITE, "suggestion_id", _LIGHT, True),
-    "StopSuggestion": Rule(_TRAINER, "suggestion_id", _LIGHT, True),
+    "StopSuggestion": Rule(_WRITE, "suggestion_id", _LIGHT, True),
     "GetSuggestion": Rule(_READ, "suggestion_id", _LIGHT),
     "ListSuggestions": Rule(_READ, "experiment_id", _LIGHT),
     "Observe": Rule(_TRAINER, "observation.experiment_id", _VITAL, True),

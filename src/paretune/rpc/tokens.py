@@ -19,13 +19,12 @@ from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any
 
-from paretune.access import ALL_PROJECTS, Caller, Role
+from paretune.access import ALL_PROJECTS, PROJECT, Caller, Role
 from paretune.errors import Unauthenticated
 
 log = logging.getLogger("paretune")
 
 _TOKEN = re.compile(r"pt_([0-9a-f]{10})_([A-Za-z0-9_-]{43})")
-PROJECT = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 _FIELDS = ("id", "name", "role", "project", "hash", "created", "expires", "revoked")
 _NOBODY = hashlib.sha256(b"").hexdigest()
 

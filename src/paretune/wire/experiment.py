@@ -93,6 +93,7 @@ def experiment_to_proto(experiment: Experiment) -> types_pb2.Experiment:
         create_time=time_to_proto(experiment.create_time),
         update_time=time_to_proto(experiment.update_time),
         progress=types_pb2.Progress(**vars(experiment.progress)),
+        project=experiment.project,
         remeasure=experiment.remeasure,
         fidelity=types_pb2.Fidelity(**vars(experiment.fidelity)) if experiment.fidelity else None,
         early_stopping=early_stopping_to_proto(experiment.early_stopping)
@@ -163,6 +164,7 @@ def experiment_from_proto(message: types_pb2.Experiment) -> Experiment:
         create_time=time_from_proto(message, "create_time"),
         update_time=time_from_proto(message, "update_time"),
         progress=Progress(**progress),
+        project=message.project,
         remeasure=message.remeasure,
         fidelity=_optional(message, "fidelity", lambda one: Fidelity(one.name, one.min, one.max)),
         early_stopping=_optional(message, "early_stopping", early_stopping_from_proto),
