@@ -107,6 +107,19 @@ class Client(InsightVerbs):
                 elapsed = time.monotonic() - begin
                 time.sleep(retries.delay(with_advice(error, self.address, elapsed), elapsed))
 
+    def stream(self, call: Call[T], *, timeout: float) -> Iterator[T]:
+        """What the replies of a streaming call mean, one by one; it must end within `timeout` seconds.
+
+        Raises:
+            ParetuneError: what the service said, or `Unavailable`; nothing is tried again.
+        """
+        invoke = self._channel.unary_stream(
+            call.method, call.request.__class__.SerializeToString, call.reply.FromString
+        )
+        with translated():
+            for reply in invoke(call.request, timeout=timeout):
+                yield call.read(reply)
+
     def _all(self, pages: Pages[T]) -> Iterator[T]:
         token = ""
         while True:

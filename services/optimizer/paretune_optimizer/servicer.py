@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from paretune import wire
+from paretune import failpoints, wire
 from paretune.errors import Aborted, InvalidArgument
 from paretune.rpc.channel import new_request_id
 from paretune.v1 import optimizer_pb2 as pb
@@ -80,6 +80,7 @@ class OptimizerServicer(InsightServicer):
             if proposals is None:
                 budget = min(limit, deadline - time.monotonic() - MARGIN)
                 proposals = await self._compute(partial(suggest, history, reply.missing, first, budget))
+            failpoints.hit("suggest_after_compute")
         return store_pb2.LeaseSuggestionsRequest(
             experiment_id=probe.experiment_id,
             count=probe.count,

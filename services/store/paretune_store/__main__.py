@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -12,34 +11,41 @@ import typer
 from paretune.rpc import options
 from paretune.rpc.server import CannotListen, Serving, configure_logging, serve
 from paretune.v1 import store_pb2_grpc
+from paretune_store.backup import restore
 from paretune_store.database import CannotOpen
-from paretune_store.reaper import reap
+from paretune_store.reaper import prune, reap
 from paretune_store.servicer import StoreServicer
 from paretune_store.sqlite import SqliteStore
 
 SERVICES = ["paretune.v1.StoreService"]
 
 
-async def run(serving: Serving, database: Path) -> None:
+async def run(serving: Serving, database: Path, network: bool, keep_days: float) -> None:
     """Serve the file until told to stop.
+
+    Args:
+        serving: where and how to listen.
+        database: the file.
+        network: allow a network filesystem.
+        keep_days: how long replies and events of checkpoints are kept.
 
     Raises:
         CannotListen: the address is taken or not allowed.
         CannotOpen: the file cannot be used.
     """
     serving.check()
-    store = SqliteStore.open(database)
+    store = SqliteStore.open(database, network=network)
 
     def register(server: grpc.aio.Server) -> None:
         store_pb2_grpc.add_StoreServiceServicer_to_server(StoreServicer(store), server)
 
-    reaper = asyncio.create_task(reap(store))
+    chores = [asyncio.create_task(reap(store)), asyncio.create_task(prune(store, keep_days))]
     try:
         await serve(serving, register, SERVICES, stopping=store.end_watches)
     finally:
-        reaper.cancel()
-        with suppress(asyncio.CancelledError):
-            await reaper
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
         await store.close()
 
 
@@ -58,6 +64,31 @@ def main(
     audit: options.AuditLog = None,
     plaintext: options.Plaintext = False,
     reflect: options.Reflect = False,
+    network: Annotated[
+        bool,
+        typer.Option(
+            "--network-filesystem",
+            envvar="PARETUNE_NETWORK_FILESYSTEM",
+            help="Allow a file on a network filesystem, at your own risk.",
+        ),
+    ] = False,
+    keep_days: Annotated[
+        float,
+        typer.Option(
+            envvar="PARETUNE_KEEP_DAYS",
+            min=1.0,
+            help="Days for which first replies and events of checkpoints are kept.",
+        ),
+    ] = 30.0,
+    put_back: Annotated[
+        Path | None,
+        typer.Option(
+            "--restore", dir_okay=False, help="Put this backup at --db, and end.", show_default=False
+        ),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="With --restore: keep an existing file beside the new one.")
+    ] = False,
     log_level: Annotated[str, typer.Option(envvar="PARETUNE_LOG_LEVEL")] = "INFO",
 ) -> None:
     """Keep experiments, suggestions and observations.
@@ -67,12 +98,22 @@ def main(
     """
     configure_logging("store", log_level)
     try:
+        if put_back is not None:
+            _restore(put_back, database, replace)
+            return
         tls_server = options.server_tls(tls_cert, tls_key, client_ca)
         serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit)
-        asyncio.run(run(serving, database))
+        asyncio.run(run(serving, database, network, keep_days))
     except (CannotListen, CannotOpen) as error:
         sys.stderr.write(f"paretune store: {error}\n")
         raise SystemExit(getattr(error, "exit_code", 3)) from None
+
+
+def _restore(backup: Path, database: Path, replace: bool) -> None:
+    kept = restore(backup, database, replace)
+    sys.stdout.write(f"Restored {database} from {backup}.\n")
+    if kept:
+        sys.stdout.write(f"The database that was there is now {kept}.\n")
 
 
 if __name__ == "__main__":

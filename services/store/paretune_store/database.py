@@ -10,6 +10,7 @@ from typing import IO
 from sqlite_utils import Database
 
 from paretune_store import schema
+from paretune_store.filesystem import network_filesystem
 
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -38,44 +39,62 @@ class Corrupt(CannotOpen):
     exit_code = 4
 
 
+class OnNetwork(CannotOpen):
+    """The file lies on a network filesystem."""
+
+
 class TooNew(CannotOpen):
     """A newer paretune wrote the file."""
 
     exit_code = 5
 
 
-@dataclass
+@dataclass(frozen=True)
 class Connections:
     """The one connection that writes and checkpoints, one that only reads, and the lock that guards both."""
 
+    path: Path
     writer: Database
     reader: Database
     lock: IO[str]
 
     def close(self) -> None:
         """Close; the writer last, so that it takes the log into the file."""
+        _note(self.lock, "")
         self.reader.close()
         self.writer.close()
         self.lock.close()
 
 
-def open_database(path: Path) -> Connections:
+def open_database(path: Path, *, network: bool = False) -> Connections:
     """Open the Store's file, creating or migrating it when needed.
+
+    Args:
+        path: the file.
+        network: allow a network filesystem.
 
     Raises:
         CannotOpen: as its subclasses say; the file was not changed.
     """
     path = path.resolve()
-    lock = _lock(path)
+    if not network and (kind := network_filesystem(path.parent)):
+        raise OnNetwork(
+            f"{path} lies on a network filesystem ({kind}), where SQLite can lose data: name a file on a "
+            "local disk, or take the risk with --network-filesystem (PARETUNE_NETWORK_FILESYSTEM=1)."
+        )
+    lock = lock_file(path)
     try:
+        _check_log(path, lock)
         if path.exists():
             _inspect(path)
         else:
             _create(path)
-        writer = _connect(path, "rw")
+        Path(f"{path}.copy").unlink(missing_ok=True)  # of a backup that a crash cut short
+        writer = connect(path, "rw")
         _prepare(writer)
-        return Connections(writer, _connect(path, "ro"), lock)
-    except sqlite3.OperationalError as error:
+        _note(lock, f"{os.getpid()}\n")
+        return Connections(path, writer, connect(path, "ro"), lock)
+    except (sqlite3.OperationalError, OSError) as error:
         lock.close()
         raise ReadOnly(f"Cannot write {path}: {error}.") from None
     except sqlite3.DatabaseError as error:
@@ -86,8 +105,13 @@ def open_database(path: Path) -> Connections:
         raise
 
 
-def _lock(path: Path) -> IO[str]:
-    """Hold `PATH.lock` as long as the process lives; the system lets go of it even after kill -9."""
+def lock_file(path: Path) -> IO[str]:
+    """Hold `PATH.lock` until it is closed; the system lets go of it even after kill -9.
+
+    Raises:
+        ReadOnly: the file or its folder cannot be written.
+        InUse: another process holds it.
+    """
     try:
         if not os.access(path if path.exists() else path.parent, os.W_OK):
             raise PermissionError("no permission to write")
@@ -103,13 +127,29 @@ def _lock(path: Path) -> IO[str]:
         raise InUse(
             f"Another Store (process {owner}) has {path} open; stop it, or use another file."
         ) from None
-    lock.truncate(0)
-    lock.write(f"{os.getpid()}\n")
-    lock.flush()
     return lock
 
 
-def _connect(path: Path, mode: str) -> Database:
+def _note(lock: IO[str], text: str) -> None:
+    """Say in the lock file which process has the database open; nothing when none has, or it is closing."""
+    lock.truncate(0)
+    lock.write(text)
+    lock.flush()
+
+
+def _check_log(path: Path, lock: IO[str]) -> None:
+    """Refuse a file whose Store was killed and whose log somebody took away: it lacks acknowledged writes."""
+    lock.seek(0)
+    killed = bool(lock.read(20).strip())
+    if killed and path.exists() and not Path(f"{path}-wal").exists():
+        raise Corrupt(
+            f"The log {path}-wal is missing, and with it what was written last. Put it back; or remove "
+            f"{path}.lock to go on without."
+        )
+
+
+def connect(path: Path, mode: str) -> Database:
+    """A connection: `mode` is ro, rw or rwc, as in SQLite's file names."""
     connection = sqlite3.connect(
         f"{path.as_uri()}?mode={mode}",
         uri=True,
@@ -125,37 +165,62 @@ def _create(path: Path) -> None:
     draft = Path(f"{path}.new")
     for old in (draft, Path(f"{draft}-journal")):
         old.unlink(missing_ok=True)
-    db = _connect(draft, "rwc")
+    db = connect(draft, "rwc")
     schema.migrate(db)
     db.close()
     draft.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable."""
+    number = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(number)
     finally:
-        os.close(folder)
+        os.close(number)
 
 
 def _inspect(path: Path) -> None:
     """Refuse what is damaged, foreign or newer, without writing anything."""
     if not path.stat().st_size:
         raise Corrupt(_damaged(path, "it is empty"))
-    db = _connect(path, "ro")
+    db = connect(path, "ro")
     try:
-        (application,) = db.execute("PRAGMA application_id").fetchone()
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if application != schema.APPLICATION_ID:
-            raise Corrupt(f"{path} is not a database of a paretune Store; name another file.")
-        if version > schema.VERSION:
-            raise TooNew(
-                f"{path} was written by a newer paretune (schema {version}; this one knows "
-                f"{schema.VERSION}). Install that version or a later one."
-            )
-        (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
-        if verdict != "ok":
-            raise Corrupt(_damaged(path, verdict.splitlines()[-1]))
+        recorded_version(db, path)
+        check_whole(db, path, "quick_check")
     finally:
         db.close()
+
+
+def recorded_version(db: Database, path: Path) -> int:
+    """The schema of a Store's file.
+
+    Raises:
+        Corrupt: it is not a Store's.
+        TooNew: this paretune does not know the schema.
+    """
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if application != schema.APPLICATION_ID:
+        raise Corrupt(f"{path} is not a database of a paretune Store; name another file.")
+    if version > schema.VERSION:
+        raise TooNew(
+            f"{path} was written by a newer paretune (schema {version}; this one knows "
+            f"{schema.VERSION}). Install that version or a later one."
+        )
+    return int(version)
+
+
+def check_whole(db: Database, path: Path, check: str) -> None:
+    """Refuse a damaged file; `check` is quick_check or integrity_check.
+
+    Raises:
+        Corrupt: with the first thing found.
+    """
+    (verdict,) = db.execute(f"PRAGMA {check}(1)").fetchone()
+    if verdict != "ok":
+        raise Corrupt(_damaged(path, verdict.splitlines()[-1]))
 
 
 def _damaged(path: Path, how: str) -> str:
@@ -163,14 +228,17 @@ def _damaged(path: Path, how: str) -> str:
 
 
 def _prepare(db: Database) -> None:
-    """Settings of the writing connection: an acknowledged commit is on the disk."""
+    """Settings of the writing connection: an acknowledged commit is on the disk.
+
+    The writer makes checkpoints between groups (`writer.Log`); SQLite's own are only there in case.
+    """
     for pragma in (
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
         "PRAGMA mmap_size = 0",
         "PRAGMA cache_size = -65536",
-        "PRAGMA wal_autocheckpoint = 4000",
+        "PRAGMA wal_autocheckpoint = 16000",
     ):
         db.execute(pragma).fetchall()
     db.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES:d}").fetchall()

@@ -4,6 +4,7 @@ import json
 import re
 import secrets
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from sqlite_utils import Database
 
 from paretune import wire
@@ -43,13 +44,19 @@ def create(tx: Transaction, request: pb.CreateExperimentRequest) -> pb.CreateExp
     """CreateExperiment: see store.proto."""
     asked = types_pb2.Experiment()
     asked.CopyFrom(request.experiment)
+    record = insert_experiment(tx, asked, timestamp(tx.now))
+    _check_baselines(tx, record, tx.vocabulary.of(record))
+    return pb.CreateExperimentResponse(experiment=record.message())
+
+
+def insert_experiment(tx: Transaction, asked: types_pb2.Experiment, created: Timestamp) -> ExperimentRecord:
+    """Check, record and announce a new experiment; fields set by the Store are replaced in `asked`."""
     for field in SET_BY_STORE:
         asked.ClearField(field)  # type: ignore[arg-type]
     if asked.id and not _ID.fullmatch(asked.id):
         raise InvalidArgument.of("id", f"{asked.id!r} must match [a-z]([a-z0-9-]{{0,61}}[a-z0-9])?")
     asked.project = _project(tx.caller, asked.project)
     experiment = wire.experiment_from_proto(asked)
-    _check_baselines(tx, None, experiment)
     chosen = asked.id or tx.new_id("e")
     if tx.db.execute("SELECT 1 FROM experiments WHERE id = ?", (chosen,)).fetchone():
         raise AlreadyExists(
@@ -58,7 +65,7 @@ def create(tx: Transaction, request: pb.CreateExperimentRequest) -> pb.CreateExp
         )
     message = wire.experiment_to_proto(experiment)
     message.id, message.etag = chosen, secrets.token_hex(8)
-    message.create_time.CopyFrom(timestamp(tx.now))
+    message.create_time.CopyFrom(created)
     message.update_time.CopyFrom(timestamp(tx.now))
     message.ClearField("progress")
     tx.db.execute(
@@ -73,7 +80,9 @@ def create(tx: Transaction, request: pb.CreateExperimentRequest) -> pb.CreateExp
             _body(message),
         ),
     )
-    return pb.CreateExperimentResponse(experiment=_announced(tx, tx.experiment(chosen)))
+    record = tx.experiment(chosen)
+    tx.announce(record, experiment=record.message())
+    return record
 
 
 def get(db: Database, request: pb.GetExperimentRequest) -> pb.GetExperimentResponse:
@@ -192,19 +201,16 @@ def _check_metrics(before: Experiment, after: Experiment) -> None:
         )
 
 
-def _check_baselines(tx: Transaction, record: ExperimentRecord | None, experiment: Experiment) -> None:
+def _check_baselines(tx: Transaction, record: ExperimentRecord, experiment: Experiment) -> None:
     """A relative threshold needs an observation of this experiment that has the metric."""
     for index, metric in enumerate(experiment.metrics):
         if not isinstance(metric.threshold, RelativeThreshold):
             continue
         path = f"metrics[{index}].threshold.relative.baseline_observation_id"
         baseline = metric.threshold.baseline_observation_id
-        row = (
-            record
-            and tx.db.execute(
-                "SELECT body FROM observations WHERE id = ? AND experiment = ?", (baseline, record.key)
-            ).fetchone()
-        )
+        row = tx.db.execute(
+            "SELECT body FROM observations WHERE id = ? AND experiment = ?", (baseline, record.key)
+        ).fetchone()
         if not row:
             raise InvalidArgument.of(
                 path, f"{baseline!r} is no observation of this experiment; observe the baseline, then update"

@@ -167,6 +167,14 @@ def anchor(tx: Transaction) -> None:
             tx.db.execute("UPDATE suggestions SET expires = ? WHERE key = ?", (latest, record.key))
 
 
+def forget_leases(tx: Transaction) -> None:
+    """Queue again whatever is leased: in a restored copy, what its holders did since is missing."""
+    for row in tx.db.execute(SELECT + "WHERE state = 2 ORDER BY key").fetchall():
+        record = SuggestionRecord(*row)
+        record.fence = None
+        move(tx, tx.experiment_by_key(record.experiment), record, QUEUED)
+
+
 def check_open(record: SuggestionRecord) -> None:
     """Refuse suggestions whose state is final."""
     state = SuggestionState(record.state)

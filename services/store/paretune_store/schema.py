@@ -6,6 +6,8 @@ words there; sqlite-utils applies each migration, and its record that it was app
 
 from sqlite_utils import Database, Migrations
 
+from paretune import failpoints
+
 APPLICATION_ID = 0x70747374
 """Marks the file as a Store of paretune ("ptst")."""
 
@@ -107,6 +109,7 @@ def m0001_tables(db: Database) -> None:
         PRAGMA user_version = 1;
         """
     )
+    failpoints.hit("mid_migration")
 
 
 @migrations()
@@ -123,6 +126,7 @@ def m0002_nodes_and_stops(db: Database) -> None:
         PRAGMA user_version = 2;
         """
     )
+    failpoints.hit("mid_migration")
 
 
 @migrations()

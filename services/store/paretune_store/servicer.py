@@ -50,6 +50,20 @@ class StoreServicer(store_pb2_grpc.StoreServiceServicer):
     ReportNode = _write
     ListNodes = _read
 
+    Import = _write
+
+    async def Export(self, request: pb.ExportRequest, context: Any) -> AsyncIterator[pb.ExportResponse]:
+        """See store.proto."""
+        async with aclosing(self._store.export(request)) as messages:
+            async for message in messages:
+                yield message
+
+    async def Backup(self, request: pb.BackupRequest, context: Any) -> AsyncIterator[pb.BackupResponse]:
+        """See store.proto."""
+        async with aclosing(self._store.backup()) as messages:
+            async for message in messages:
+                yield message
+
     async def Watch(self, request: pb.WatchRequest, context: Any) -> AsyncIterator[pb.WatchResponse]:
         """See store.proto."""
         async with aclosing(self._store.watch(request, caller())) as messages:

@@ -1,6 +1,7 @@
 """The SQLite engine: which function answers which request, inside what."""
 
 import asyncio
+import hashlib
 import math
 import secrets
 import sqlite3
@@ -15,17 +16,33 @@ from typing import Any, Self
 from google.protobuf.message import Message
 from sqlite_utils import Database
 
+from paretune import failpoints
 from paretune.access import EVERYBODY, Caller
+from paretune.errors import ResourceExhausted
 from paretune.v1 import store_pb2 as pb
-from paretune_store import checkpoints, experiments, leases, nodes, observations, suggestions
+from paretune_store import (
+    checkpoints,
+    experiments,
+    leases,
+    nodes,
+    observations,
+    retention,
+    suggestions,
+    transfer,
+)
+from paretune_store.backup import COPIED, make_copy
 from paretune_store.checks import check_request_id, check_required
 from paretune_store.clock import SECOND, Clock, SystemClock
-from paretune_store.database import Connections, open_database
+from paretune_store.database import Connections, ReadOnly, connect, open_database
+from paretune_store.log import Log
 from paretune_store.replies import digest_of, first_reply, keep_reply
 from paretune_store.scope import check_scope, narrowed
 from paretune_store.transaction import Transaction, Vocabulary, find_experiment
 from paretune_store.watch import Hub
 from paretune_store.writer import Writer, storage_error
+
+COPY_CHUNK = 1024 * 1024
+"""Bytes of a backup in one message."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,7 @@ COMMANDS: dict[type[Message], Command] = {
     pb.ObserveBatchRequest: Command(observations.observe_batch),
     pb.RecordCheckpointsRequest: Command(checkpoints.record),
     pb.ReportNodeRequest: Command(nodes.report),
+    pb.ImportRequest: Command(transfer.import_),
 }
 
 QUERIES: dict[type[Message], Callable[[Database, Any], Message]] = {
@@ -95,16 +113,29 @@ class SqliteStore:
         self._anchor()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._hub = Hub(self._read_events, _last_event(connections.writer))
-        self._writer = Writer(connections.writer, self._begin, self._hub.publish)
+        self._writer = Writer(connections.writer, self._begin, self._hub.publish, Log(connections).checkpoint)
+        self._copying = False
 
     @classmethod
-    def open(cls, path: Path, clock: Clock | None = None, new_id: Callable[[str, int], str] = new_id) -> Self:
-        """Open or create the file; must be called on a running event loop.
+    def open(
+        cls,
+        path: Path,
+        clock: Clock | None = None,
+        new_id: Callable[[str, int], str] = new_id,
+        *,
+        network: bool = False,
+    ) -> Self:
+        """Open or create the file; must be called on a running event loop. `network`: see `open_database`.
 
         Raises:
             CannotOpen: as its subclasses say.
         """
-        return cls(open_database(path), clock or SystemClock(), new_id)
+        connections = open_database(path, network=network)
+        try:
+            return cls(connections, clock or SystemClock(), new_id)
+        except sqlite3.Error as error:
+            connections.close()
+            raise ReadOnly(f"Cannot write {path}: {error}.") from None
 
     async def write(self, request: Message, caller: Caller = EVERYBODY) -> bytes:
         """See `Store.write`."""
@@ -164,6 +195,47 @@ class SqliteStore:
             if left > 0:
                 return float(left)
             await self._writer.submit(leases.expire)
+            failpoints.hit("reaper_after_expire")
+
+    async def prune(self, days: float) -> int:
+        """See `Store.prune`."""
+        return await retention.prune(self._writer.submit, days)
+
+    async def export(self, request: pb.ExportRequest) -> AsyncGenerator[pb.ExportResponse, None]:
+        """See `Store.export`."""
+        check_required(request, "experiment_id")
+        with ThreadPoolExecutor(1, thread_name_prefix="export") as thread:
+            run = partial(self._in_thread, thread)
+            db = await run(connect, self._connections.path, "ro")
+            try:
+                await run(db.execute, "BEGIN")
+                messages = transfer.export(db, request)
+                while (message := await run(next, messages, None)) is not None:
+                    yield message
+            finally:
+                await run(db.close)
+
+    async def backup(self) -> AsyncGenerator[pb.BackupResponse, None]:
+        """See `Store.backup`."""
+        if self._copying:
+            raise ResourceExhausted("Another backup runs; try again when it is done.", retry_after=5.0)
+        self._copying = True
+        copy: Path | None = None
+        try:
+            with ThreadPoolExecutor(1, thread_name_prefix="backup") as thread:
+                run = partial(self._in_thread, thread)
+                copy = await run(make_copy, self._connections.path, self._clock.wall())
+                digest = hashlib.sha256()
+                with await run(copy.open, "rb") as file:
+                    size = copy.stat().st_size
+                    while data := await run(file.read, COPY_CHUNK):
+                        digest.update(data)
+                        yield pb.BackupResponse(data=data, total_bytes=size)
+                yield pb.BackupResponse(total_bytes=size, sha256=digest.digest())
+        finally:
+            self._copying = False
+            if copy is not None:
+                copy.unlink(missing_ok=True)
 
     async def end_watches(self) -> None:
         """See `Store.end_watches`."""
@@ -194,12 +266,20 @@ class SqliteStore:
     def _anchor(self) -> None:
         db = self._connections.writer
         with db.atomic():
-            leases.anchor(self._begin())
+            tx = self._begin()
+            if db.execute("DELETE FROM meta WHERE name = ? RETURNING 1", (COPIED,)).fetchall():
+                leases.forget_leases(tx)
+            leases.anchor(tx)
+            tx.flush()
 
     async def _on_reader(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        work = partial(function, self._connections.reader, *arguments)
+        return await self._in_thread(self._reader, function, self._connections.reader, *arguments)
+
+    async def _in_thread(
+        self, thread: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any
+    ) -> Any:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._reader, work)
+            return await asyncio.get_running_loop().run_in_executor(thread, partial(function, *arguments))
         except sqlite3.DatabaseError as error:
             raise storage_error(error) from error
 

@@ -56,6 +56,23 @@ class Store(Protocol):
     async def expire(self) -> float:
         """End every lease that has expired; seconds until the next one can (infinite when there is none)."""
 
+    async def prune(self, days: float) -> int:
+        """Remove replies and events of checkpoints that are older than `days`; how many rows went."""
+
+    def export(self, request: store_pb2.ExportRequest) -> AsyncGenerator[store_pb2.ExportResponse, None]:
+        """Everything recorded in an experiment, as of one moment.
+
+        Raises:
+            NotFound: there is no such experiment.
+        """
+
+    def backup(self) -> AsyncGenerator[store_pb2.BackupResponse, None]:
+        """A copy of the whole file, as of one moment.
+
+        Raises:
+            ResourceExhausted: another one runs, or there is no room for it.
+        """
+
     async def end_watches(self) -> None:
         """End all watches, and refuse new ones, because the Store stops."""
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from paretune import failpoints
 from paretune.errors import ParetuneError, ResourceExhausted, Unavailable
 from paretune_store.transaction import Transaction
 
@@ -49,6 +50,7 @@ class Writer:
     Args:
         db: the writing connection; from now on only the writer's thread uses it.
         begin: makes the transaction of one request.
+        between: called on the thread after each group, when its outcomes are on their way.
         committed: called on the event loop after a commit, before anybody hears of it, with the
             transactions of the requests that succeeded.
     """
@@ -58,11 +60,13 @@ class Writer:
         db: Database,
         begin: Callable[[], Transaction],
         committed: Callable[[list[Transaction]], None],
+        between: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the thread; must be called on a running event loop."""
         self._db = db
         self._begin = begin
         self._committed = committed
+        self._between = between
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._waiting = 0
@@ -99,6 +103,7 @@ class Writer:
             self._loop.call_soon_threadsafe(self._deliver, group, outcomes, transactions)
             if last:
                 return
+            self._between()
 
     def _collect(self, first: Work) -> tuple[list[Work], bool]:
         """What waits by now; True when the end was among it."""
@@ -117,9 +122,12 @@ class Writer:
         outcomes: list[Outcome] = []
         transactions: list[Transaction] = []
         try:
+            failpoints.hit("before_begin")
             self._db.execute("BEGIN IMMEDIATE")
             outcomes.extend(self._attempt(work, transactions) for work in group)
+            failpoints.hit("after_write")
             self._db.execute("COMMIT")
+            failpoints.hit("after_commit_before_reply")
         except BaseException as error:  # whatever it was, nobody may be told that something was written
             self._rollback()
             failure = _readable(error)

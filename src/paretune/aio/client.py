@@ -97,6 +97,15 @@ class AsyncClient(AsyncInsightVerbs):
                 elapsed = time.monotonic() - begin
                 await asyncio.sleep(retries.delay(with_advice(error, self.address, elapsed), elapsed))
 
+    async def stream(self, call: Call[T], *, timeout: float) -> AsyncIterator[T]:
+        """As `Client.stream`."""
+        invoke = self._channel.unary_stream(
+            call.method, call.request.__class__.SerializeToString, call.reply.FromString
+        )
+        with translated():
+            async for reply in invoke(call.request, timeout=timeout):
+                yield call.read(reply)
+
     async def _all(self, pages: Pages[T]) -> AsyncIterator[T]:
         token = ""
         while True:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from paretune.cli import read, run, steer, study, token, up
+from paretune.cli import move, read, run, steer, study, token, up
 from paretune.cli.console import Remarks, clean
 from paretune.errors import (
     AlreadyExists,
@@ -78,6 +78,9 @@ app.command()(study.study)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(up.trainer)
 for reading in (read.experiments, read.show, read.front, read.watch, read.export):
     app.command()(reading)
+app.command(name="import")(move.import_)
+for moving in (move.backup, move.restore):
+    app.command()(moving)
 for steering in (steer.pause, steer.resume, steer.delete):
     app.command()(steering)
 

@@ -2,13 +2,14 @@
 
 import csv
 import sys
+from collections.abc import Callable, Iterable
 from enum import Enum
 from pathlib import Path
 from typing import IO, Annotated, Any
 
 import typer
 
-from paretune import frame
+from paretune import frame, transfer
 from paretune.cli import tables
 from paretune.cli.console import (
     clean,
@@ -191,14 +192,27 @@ def export(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Default: standard output.", show_default=False),
     ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Everything, as JSON Lines for `paretune import`.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
     """Write every observation as CSV or JSON Lines.
 
-    One row each: configuration, metrics with standard errors, outcome, worker and times.
+    One row each: configuration, metrics with standard errors, outcome, worker and times. With --whole: the
+    experiment, its suggestions, observations and checkpoints, as they are recorded.
 
     Example: paretune export digits -o digits.csv
     """
+    if whole:
+        if kind is Format.csv:
+            raise InvalidArgument("--whole writes JSON Lines; leave --format out.")
+        with opened(server, database) as client:
+            records = list(transfer.export_records(client, find(client, name).id))
+        _save(output, lambda file: _write_records(file, records))
+        if output:
+            remark(f"Wrote {len(records) - 1} records to {relative(output)}.")
+        return
     if kind is None:
         lines = as_json or (output is not None and output.suffix in (".jsonl", ".json", ".ndjson"))
         kind = Format.jsonl if lines else Format.csv
@@ -206,15 +220,25 @@ def export(
         handle = ExperimentHandle(client, find(client, name))
         names, rows = frame.header(handle.experiment), handle.to_rows()
     write = _write_csv if kind is Format.csv else _write_lines
+    _save(output, lambda file: write(file, names, rows))
+    if output:
+        remark(f"Wrote {len(rows)} observations to {relative(output)}.")
+
+
+def _write_records(file: IO[str], records: Iterable[dict[str, Any]]) -> None:
+    for record in records:
+        print_json_line(record, file)
+
+
+def _save(output: Path | None, write: Callable[[IO[str]], object]) -> None:
     if output is None:
-        write(sys.stdout, names, rows)
+        write(sys.stdout)
         return
     try:
         with output.open("w", newline="", encoding="utf-8") as file:
-            write(file, names, rows)
+            write(file)
     except OSError as error:
         raise InvalidArgument(f"--output: cannot write {output}: {error.strerror}.") from None
-    remark(f"Wrote {len(rows)} observations to {relative(output)}.")
 
 
 def _write_csv(file: IO[str], names: list[str], rows: list[dict[str, Any]]) -> None:

@@ -77,6 +77,9 @@ _STORE = {
     "ReportNode": Rule(_TRAINER, ANY, _LIGHT),
     "ListNodes": Rule(_READ, ANY, _LIGHT),
     "Watch": Rule(_READ, "experiment_id", _BULK),
+    "Export": Rule(_READ, "experiment_id", _BULK),
+    "Import": Rule(_WRITE, ANY, _BULK, True),
+    "Backup": Rule(_ADMIN, ALL, _BULK, True),
 }
 
 _OPTIMIZER = {

@@ -154,6 +154,21 @@ class StoreServiceStub(object):
                 request_serializer=paretune_dot_v1_dot_store__pb2.WatchRequest.SerializeToString,
                 response_deserializer=paretune_dot_v1_dot_store__pb2.WatchResponse.FromString,
                 _registered_method=True)
+        self.Export = channel.unary_stream(
+                '/paretune.v1.StoreService/Export',
+                request_serializer=paretune_dot_v1_dot_store__pb2.ExportRequest.SerializeToString,
+                response_deserializer=paretune_dot_v1_dot_store__pb2.ExportResponse.FromString,
+                _registered_method=True)
+        self.Import = channel.unary_unary(
+                '/paretune.v1.StoreService/Import',
+                request_serializer=paretune_dot_v1_dot_store__pb2.ImportRequest.SerializeToString,
+                response_deserializer=paretune_dot_v1_dot_store__pb2.ImportResponse.FromString,
+                _registered_method=True)
+        self.Backup = channel.unary_stream(
+                '/paretune.v1.StoreService/Backup',
+                request_serializer=paretune_dot_v1_dot_store__pb2.BackupRequest.SerializeToString,
+                response_deserializer=paretune_dot_v1_dot_store__pb2.BackupResponse.FromString,
+                _registered_method=True)
 
 
 class StoreServiceServicer(object):
@@ -344,6 +359,32 @@ class StoreServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Export(self, request, context):
+        """Export streams everything recorded in an experiment as of one moment, in the order in which Import takes
+        it. Errors: INVALID_ARGUMENT; NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Import(self, request, context):
+        """Import records what Export gave, with the same ids, ordinals and times; all of one request or nothing.
+        Errors: INVALID_ARGUMENT with field paths, also when an ordinal is not the next one; ALREADY_EXISTS when
+        an id is taken; NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Backup(self, request, context):
+        """Backup streams a copy of the whole database as of one moment, while writes go on. It holds everything
+        that was acknowledged before the call began. Errors: RESOURCE_EXHAUSTED when one runs already, or the
+        disk has no room for the copy.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StoreServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -456,6 +497,21 @@ def add_StoreServiceServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=paretune_dot_v1_dot_store__pb2.WatchRequest.FromString,
                     response_serializer=paretune_dot_v1_dot_store__pb2.WatchResponse.SerializeToString,
+            ),
+            'Export': grpc.unary_stream_rpc_method_handler(
+                    servicer.Export,
+                    request_deserializer=paretune_dot_v1_dot_store__pb2.ExportRequest.FromString,
+                    response_serializer=paretune_dot_v1_dot_store__pb2.ExportResponse.SerializeToString,
+            ),
+            'Import': grpc.unary_unary_rpc_method_handler(
+                    servicer.Import,
+                    request_deserializer=paretune_dot_v1_dot_store__pb2.ImportRequest.FromString,
+                    response_serializer=paretune_dot_v1_dot_store__pb2.ImportResponse.SerializeToString,
+            ),
+            'Backup': grpc.unary_stream_rpc_method_handler(
+                    servicer.Backup,
+                    request_deserializer=paretune_dot_v1_dot_store__pb2.BackupRequest.FromString,
+                    response_serializer=paretune_dot_v1_dot_store__pb2.BackupResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1062,6 +1118,87 @@ class StoreService(object):
             '/paretune.v1.StoreService/Watch',
             paretune_dot_v1_dot_store__pb2.WatchRequest.SerializeToString,
             paretune_dot_v1_dot_store__pb2.WatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Export(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/paretune.v1.StoreService/Export',
+            paretune_dot_v1_dot_store__pb2.ExportRequest.SerializeToString,
+            paretune_dot_v1_dot_store__pb2.ExportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Import(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paretune.v1.StoreService/Import',
+            paretune_dot_v1_dot_store__pb2.ImportRequest.SerializeToString,
+            paretune_dot_v1_dot_store__pb2.ImportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Backup(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/paretune.v1.StoreService/Backup',
+            paretune_dot_v1_dot_store__pb2.BackupRequest.SerializeToString,
+            paretune_dot_v1_dot_store__pb2.BackupResponse.FromString,
             options,
             channel_credentials,
             insecure,

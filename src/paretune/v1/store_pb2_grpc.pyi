@@ -122,6 +122,20 @@ class StoreServiceStub:
     """Watch streams everything that happens in an experiment, from its beginning or from a resume token,
     and goes on live until the caller ends it. Errors: INVALID_ARGUMENT; NOT_FOUND.
     """
+    Export: _grpc.UnaryStreamMultiCallable[_store_pb2.ExportRequest, _store_pb2.ExportResponse]
+    """Export streams everything recorded in an experiment as of one moment, in the order in which Import takes
+    it. Errors: INVALID_ARGUMENT; NOT_FOUND.
+    """
+    Import: _grpc.UnaryUnaryMultiCallable[_store_pb2.ImportRequest, _store_pb2.ImportResponse]
+    """Import records what Export gave, with the same ids, ordinals and times; all of one request or nothing.
+    Errors: INVALID_ARGUMENT with field paths, also when an ordinal is not the next one; ALREADY_EXISTS when
+    an id is taken; NOT_FOUND.
+    """
+    Backup: _grpc.UnaryStreamMultiCallable[_store_pb2.BackupRequest, _store_pb2.BackupResponse]
+    """Backup streams a copy of the whole database as of one moment, while writes go on. It holds everything
+    that was acknowledged before the call began. Errors: RESOURCE_EXHAUSTED when one runs already, or the
+    disk has no room for the copy.
+    """
 
 @_typing.type_check_only
 class StoreServiceAsyncStub(StoreServiceStub):
@@ -216,6 +230,20 @@ class StoreServiceAsyncStub(StoreServiceStub):
     Watch: _aio.UnaryStreamMultiCallable[_store_pb2.WatchRequest, _store_pb2.WatchResponse]  # type: ignore[assignment]
     """Watch streams everything that happens in an experiment, from its beginning or from a resume token,
     and goes on live until the caller ends it. Errors: INVALID_ARGUMENT; NOT_FOUND.
+    """
+    Export: _aio.UnaryStreamMultiCallable[_store_pb2.ExportRequest, _store_pb2.ExportResponse]  # type: ignore[assignment]
+    """Export streams everything recorded in an experiment as of one moment, in the order in which Import takes
+    it. Errors: INVALID_ARGUMENT; NOT_FOUND.
+    """
+    Import: _aio.UnaryUnaryMultiCallable[_store_pb2.ImportRequest, _store_pb2.ImportResponse]  # type: ignore[assignment]
+    """Import records what Export gave, with the same ids, ordinals and times; all of one request or nothing.
+    Errors: INVALID_ARGUMENT with field paths, also when an ordinal is not the next one; ALREADY_EXISTS when
+    an id is taken; NOT_FOUND.
+    """
+    Backup: _aio.UnaryStreamMultiCallable[_store_pb2.BackupRequest, _store_pb2.BackupResponse]  # type: ignore[assignment]
+    """Backup streams a copy of the whole database as of one moment, while writes go on. It holds everything
+    that was acknowledged before the call began. Errors: RESOURCE_EXHAUSTED when one runs already, or the
+    disk has no room for the copy.
     """
 
 class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -440,6 +468,38 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_store_pb2.WatchResponse], _abc.AsyncIterator[_store_pb2.WatchResponse]]:
         """Watch streams everything that happens in an experiment, from its beginning or from a resume token,
         and goes on live until the caller ends it. Errors: INVALID_ARGUMENT; NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def Export(
+        self,
+        request: _store_pb2.ExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_store_pb2.ExportResponse], _abc.AsyncIterator[_store_pb2.ExportResponse]]:
+        """Export streams everything recorded in an experiment as of one moment, in the order in which Import takes
+        it. Errors: INVALID_ARGUMENT; NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def Import(
+        self,
+        request: _store_pb2.ImportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_store_pb2.ImportResponse, _abc.Awaitable[_store_pb2.ImportResponse]]:
+        """Import records what Export gave, with the same ids, ordinals and times; all of one request or nothing.
+        Errors: INVALID_ARGUMENT with field paths, also when an ordinal is not the next one; ALREADY_EXISTS when
+        an id is taken; NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def Backup(
+        self,
+        request: _store_pb2.BackupRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_store_pb2.BackupResponse], _abc.AsyncIterator[_store_pb2.BackupResponse]]:
+        """Backup streams a copy of the whole database as of one moment, while writes go on. It holds everything
+        that was acknowledged before the call began. Errors: RESOURCE_EXHAUSTED when one runs already, or the
+        disk has no room for the copy.
         """
 
 def add_StoreServiceServicer_to_server(servicer: StoreServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,107 @@
+"""Moving data by the command line: export and import, backup and restore."""
+
+import csv
+import json
+
+import pytest
+
+import paretune as pt
+from paretune.observation import FailureReason, Observation, Outcome, OutcomeKind
+
+PARAMETERS = [pt.Double("x", 0, 1), pt.Int("n", 1, 8), pt.Categorical("kind", ["plain", "deep"])]
+METRICS = [pt.Maximize("score"), pt.Minimize("cost")]
+
+
+@pytest.fixture(scope="module")
+def moved(client):
+    """An experiment with four results, one of them a crash, and one trial that is being trained."""
+    made = client.create_experiment(name="moved", parameters=PARAMETERS, metrics=METRICS, id="moved")
+    for n in range(1, 4):
+        made.observe({"x": n / 10, "n": n, "kind": "deep"}, {"score": (0.1 * n, 0.01), "cost": n**2})
+    crashed = Outcome(OutcomeKind.CRASHED, "boom, and\nmore", FailureReason.EXCEPTION)
+    assignments = {"x": 0.7, "n": 7, "kind": "plain"}
+    client.observe(Observation(assignments, outcome=crashed, experiment_id=made.id))
+    made.suggest()
+    return made
+
+
+def values(rows):
+    own = ("observation_id", "suggestion_id", "create_time", "attempt")
+    return [{k: v for k, v in row.items() if k not in own} for row in rows]
+
+
+def test_a_whole_experiment_moves_to_another_database(at, paretune, moved, folder):
+    assert at("export", "moved", "--whole", "-o", "moved.jsonl").code == 0
+    ended = paretune("import", "moved.jsonl", "--db", "other.db")
+    assert ended.err.splitlines()[-1] == "Recorded moved with 4 observations.", ended
+    again = paretune("import", "moved.jsonl", "--db", "other.db")
+    assert again.code == 0
+    assert paretune("export", "moved", "--whole", "-o", "back.jsonl", "--db", "other.db").code == 0
+    assert (folder / "back.jsonl").read_text() == (folder / "moved.jsonl").read_text()
+    # Deleted, it can be imported again.
+    assert paretune("delete", "moved", "--yes", "--db", "other.db").code == 0
+    assert paretune("import", "moved.jsonl", "--db", "other.db").code == 0
+    assert len(json.loads(paretune("experiments", "--json", "--db", "other.db").out)) == 1
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_table_round_trips_into_another_experiment(at, client, moved, folder, ending):
+    target = client.create_experiment(name=f"into-{ending}", parameters=PARAMETERS, metrics=METRICS)
+    file = f"rows.{ending}"
+    assert at("export", "moved", "-o", file).code == 0
+    for _ in range(2):  # the second time changes nothing
+        ended = at("import", file, "--into", target.id)
+        assert ended.err == f"Recorded 4 observations in {target.id}.\n"
+    assert at("export", target.id, "-o", f"again.{ending}").code == 0
+
+    def read(name):
+        with (folder / name).open(newline="") as lines:
+            return [*csv.DictReader(lines)] if ending == "csv" else [json.loads(line) for line in lines]
+
+    assert values(read(f"again.{ending}")) == values(read(file))
+
+
+def test_mistakes_are_told_by_line(at, moved, folder):
+    for name, text, options, sentence in (
+        ("no.csv", "x,n\n", [], "name its experiment with --into"),
+        ("bad.csv", "x,n,kind,score,cost\n0.5,2,deep,1,2\n2.0,2,deep,1,2\n", ["--into", "moved"], "row 2"),
+        (
+            "bad.csv",
+            "x,n,kind,score,cost\n0.5,2,deep,high,2\n",
+            ["--into", "moved"],
+            "'high' is not a number",
+        ),
+        ("bad.csv", "x\n1,2\n", ["--into", "moved"], "more cells"),
+        ("bad.jsonl", '{"x": 0.5}\n[1]\n', ["--into", "moved"], "line 2: is not a JSON object"),
+        ("bad.jsonl", '{"paretune_records": 2}\n', [], "format 2"),
+        ("bad.jsonl", '{"paretune_records": 1}\n{"experiment": {"colour": 1}}\n', [], "line 2"),
+        ("bad.jsonl", '{"paretune_records": 1}\n', [], "must hold the experiment"),
+        ("bad.jsonl", '{"paretune_records": 1}\n', ["--into", "moved"], "--into is for tables"),
+    ):
+        (folder / name).write_text(text)
+        ended = at("import", name, *options)
+        assert ended.code == 2, ended
+        assert sentence in ended.err
+    assert at("import", "nowhere.csv", "--into", "moved").code == 2
+    assert len(list(moved.observations())) == 4
+
+
+def test_backup_and_restore(at, paretune, moved, folder):
+    ended = at("backup", "copy.db")
+    assert ended.code == 0, ended
+    assert ended.err.endswith("MB to copy.db.\n")
+    assert at("backup", "copy.db").code == 2
+    assert at("backup", "no/such/folder/copy.db").code == 2
+    assert paretune("restore", "copy.db", "--db", "restored.db").code == 0
+    restored = json.loads(paretune("show", "moved", "--db", "restored.db", "--json").out)
+    assert restored["progress"]["observations"] == 4
+    assert restored["progress"]["leased"] == 0
+    refused = paretune("restore", "copy.db", "--db", "restored.db")
+    assert refused.code == 2
+    assert "--replace" in refused.err
+    replaced = paretune("restore", "copy.db", "--db", "restored.db", "--replace")
+    assert replaced.code == 0
+    assert "is now" in replaced.err
+    (folder / "copy.db").write_bytes(b"hello")
+    assert "damaged" in paretune("restore", "copy.db", "--db", "third.db").err
+    assert not (folder / "third.db").exists()
