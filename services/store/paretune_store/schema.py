@@ -142,6 +142,7 @@ def m0003_projects(db: Database) -> None:
         PRAGMA user_version = 3;
         """
     )
+    failpoints.hit("mid_migration")
 
 
 def migrate(db: Database) -> None:

@@ -49,12 +49,11 @@ class StoreServicer(store_pb2_grpc.StoreServiceServicer):
     ListCheckpoints = _read
     ReportNode = _write
     ListNodes = _read
-
     Import = _write
 
     async def Export(self, request: pb.ExportRequest, context: Any) -> AsyncIterator[pb.ExportResponse]:
         """See store.proto."""
-        async with aclosing(self._store.export(request)) as messages:
+        async with aclosing(self._store.export(request, caller())) as messages:
             async for message in messages:
                 yield message
 

@@ -201,7 +201,9 @@ class SqliteStore:
         """See `Store.prune`."""
         return await retention.prune(self._writer.submit, days)
 
-    async def export(self, request: pb.ExportRequest) -> AsyncGenerator[pb.ExportResponse, None]:
+    async def export(
+        self, request: pb.ExportRequest, caller: Caller = EVERYBODY
+    ) -> AsyncGenerator[pb.ExportResponse, None]:
         """See `Store.export`."""
         check_required(request, "experiment_id")
         with ThreadPoolExecutor(1, thread_name_prefix="export") as thread:
@@ -209,6 +211,7 @@ class SqliteStore:
             db = await run(connect, self._connections.path, "ro")
             try:
                 await run(db.execute, "BEGIN")
+                await run(check_scope, db, request, caller)
                 messages = transfer.export(db, request)
                 while (message := await run(next, messages, None)) is not None:
                     yield message

@@ -59,7 +59,9 @@ class Store(Protocol):
     async def prune(self, days: float) -> int:
         """Remove replies and events of checkpoints that are older than `days`; how many rows went."""
 
-    def export(self, request: store_pb2.ExportRequest) -> AsyncGenerator[store_pb2.ExportResponse, None]:
+    def export(
+        self, request: store_pb2.ExportRequest, caller: Caller = EVERYBODY
+    ) -> AsyncGenerator[store_pb2.ExportResponse, None]:
         """Everything recorded in an experiment, as of one moment.
 
         Raises:

@@ -14,6 +14,7 @@ from paretune.v1 import types_pb2
 from paretune_store import pages
 from paretune_store.checks import MAX_MANY, check_many
 from paretune_store.experiments import insert_experiment
+from paretune_store.scope import check_scope
 from paretune_store.suggestions import (
     COUNTER,
     LEASED,
@@ -71,6 +72,7 @@ def import_(tx: Transaction, request: pb.ImportRequest) -> pb.ImportResponse:
         experiment = _import_experiment(tx, first.experiment)
     else:
         experiment = tx.experiment(_experiment_of(tx, first))
+        check_scope(tx.db, pb.GetExperimentRequest(experiment_id=experiment.id), tx.caller)
     vocabulary = tx.vocabulary.of(experiment)
     known: dict[str, Callable[..., None]] = {
         "suggestion": _import_suggestion,

@@ -1,8 +1,8 @@
 """What happens to every call of paretune's own services before and after its method.
 
-admit (who is it, may they?) -> parse -> the method -> serialize; whatever is raised on the way becomes an
-honest status. One interceptor does all of it because the order matters: nothing of a message is looked at
-before the gate, and nothing but a status leaves after an error.
+admit (who is it, may they?) -> room (is there any?) -> parse -> the method -> serialize; whatever is raised
+on the way becomes an honest status. One interceptor does all of it because the order matters: nothing of a
+message is looked at before the gate, and nothing but a status leaves after an error.
 """
 
 import logging
@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 
 from paretune.access import Caller, enter
 from paretune.errors import InternalError, InvalidArgument, ParetuneError, ResourceExhausted
+from paretune.rpc.admission import Admission
 from paretune.rpc.audit import Audit
 from paretune.rpc.gate import OPEN_TO_ALL, Gate, remember
 from paretune.rpc.status import RETRY_PUSHBACK, status_of
@@ -37,10 +38,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     Args:
         gate: admits callers; default: everybody.
         audit: where calls are written down; default: nowhere.
+        admission: turns calls away when there are too many.
     """
 
-    def __init__(self, gate: Gate | None = None, audit: Audit | None = None) -> None:
+    def __init__(
+        self, gate: Gate | None = None, audit: Audit | None = None, admission: Admission | None = None
+    ) -> None:
         self._gate = gate or Gate()
+        self._admission = admission or Admission()
         self._audit = audit or Audit()
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
@@ -52,7 +57,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if not ours and not self._gate.closed:
             return handler
         name, make = _KINDS[handler.request_streaming, handler.response_streaming]
-        call = _Call(self._gate, self._audit, details, getattr(handler, name), handler)
+        call = _Call(self._gate, self._admission, self._audit, details, getattr(handler, name), handler)
         serialize = _serialize if ours else handler.response_serializer
         return make(call.stream if handler.response_streaming else call.unary, None, serialize)
 
@@ -60,8 +65,11 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 class _Call:
     """One call on its way through."""
 
-    def __init__(self, gate: Gate, audit: Audit, details: Any, method: Any, handler: Any) -> None:
+    def __init__(
+        self, gate: Gate, admission: Admission, audit: Audit, details: Any, method: Any, handler: Any
+    ) -> None:
         self._gate = gate
+        self._admission = admission
         self._audit = audit
         self._details = details
         self._method = method
@@ -73,7 +81,9 @@ class _Call:
     async def unary(self, raw: Any, context: Any) -> Any:
         """Answer with one message."""
         try:
-            reply = await self._method(self._enter(raw), context)
+            self._admit()
+            with self._admission.room(self._details.method):
+                reply = await self._method(self._read(raw), context)
         except Exception as error:
             await self._fail(context, error)
         else:
@@ -83,16 +93,17 @@ class _Call:
     async def stream(self, raw: Any, context: Any) -> AsyncIterator[Any]:
         """Answer with a stream, as long as the caller may see it."""
         try:
-            async for reply in self._method(self._enter(raw), context):
-                yield reply
-                self._admit()  # the token may have expired, or been revoked, since
+            self._admit()
+            with self._admission.room(self._details.method):
+                async for reply in self._method(self._read(raw), context):
+                    yield reply
+                    self._admit()  # the token may have expired, or been revoked, since
         except Exception as error:
             await self._fail(context, error)
         else:
             self._note(context, None)
 
-    def _enter(self, raw: Any) -> Any:
-        self._admit()
+    def _read(self, raw: Any) -> Any:
         if self._streams_in:
             return (_parse(self._parse, one) async for one in raw)
         self._request = _parse(self._parse, raw)
