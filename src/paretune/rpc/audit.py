@@ -3,6 +3,7 @@
 import json
 import logging
 import logging.handlers
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +45,7 @@ class Audit:
                 self._handler = logging.handlers.WatchedFileHandler(path, encoding="utf-8")
             except OSError as error:
                 raise CannotAudit(f"Cannot write the audit log {path}: {error.strerror}.") from None
+            weakref.finalize(self, self._handler.close)
 
     def note(self, method: str, who: Caller | None, peer: str, request: Any, error: Exception | None) -> None:
         """Write down one call, if it is one to write down.

@@ -104,6 +104,29 @@ class Serving:
             raise CannotListen(str(error)) from None
 
 
+def open_server(
+    serving: Serving, register: Callable[[grpc.aio.Server], None], services: list[str]
+) -> tuple[grpc.aio.Server, int]:
+    """A server with its doors and its port, not yet started; and the port's number.
+
+    Raises:
+        CannotListen: the address is taken or not allowed, or a door cannot be set up.
+    """
+    serving.check()
+    server = grpc.aio.server(interceptors=(serving.doors(services),), options=OPTIONS)
+    register(server)
+    try:
+        if serving.tls is None:
+            return server, server.add_insecure_port(serving.listen)
+        return server, server.add_secure_port(serving.listen, serving.tls.credentials())
+    except BadCertificate as error:
+        raise CannotListen(str(error)) from None
+    except RuntimeError as error:
+        raise CannotListen(
+            f"Cannot listen on {serving.listen}: {error}. Is another one running there?"
+        ) from None
+
+
 async def serve(
     serving: Serving,
     register: Callable[[grpc.aio.Server], None],
@@ -128,24 +151,11 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    serving.check()
-    server = grpc.aio.server(interceptors=(serving.doors(services),), options=OPTIONS)
-    register(server)
+    server, _ = open_server(serving, register, services)
     state = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
     if serving.reflect:
         reflection.enable_server_reflection([*services, reflection.SERVICE_NAME], server)
-    try:
-        if serving.tls is None:
-            server.add_insecure_port(serving.listen)
-        else:
-            server.add_secure_port(serving.listen, serving.tls.credentials())
-    except BadCertificate as error:
-        raise CannotListen(str(error)) from None
-    except RuntimeError as error:
-        raise CannotListen(
-            f"Cannot listen on {serving.listen}: {error}. Is another one running there?"
-        ) from None
     await server.start()
     if started:
         await started()
