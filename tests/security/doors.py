@@ -81,6 +81,7 @@ class Doors:
         self.run(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
         self._executor.shutdown(wait=False)
         self.node.close()
 

@@ -37,6 +37,9 @@ EXPECTED = {
     "StoreService/ReportNode": ("trainer", "any", "OK"),
     "StoreService/ListNodes": ("read", "any", "OK"),
     "StoreService/Watch": ("read", "object", "OK"),
+    "StoreService/Export": ("read", "object", "OK"),
+    "StoreService/Import": ("write", "any", "INVALID_ARGUMENT"),
+    "StoreService/Backup": ("admin", "all", "OK"),
     "OptimizerService/Suggest": ("trainer", "object", "OK"),
     "OptimizerService/GetParetoFront": ("read", "object", "OK"),
     "OptimizerService/GetHypervolumeHistory": ("read", "object", "OK"),
@@ -142,6 +145,9 @@ def requests(suite, headers):
             "ReportNode": st.ReportNodeRequest(node=tr.GetNodeResponse(worker="w")),
             "ListNodes": st.ListNodesRequest(),
             "Watch": st.WatchRequest(experiment_id=e),
+            "Export": st.ExportRequest(experiment_id=e),
+            "Import": st.ImportRequest(),
+            "Backup": st.BackupRequest(),
             "Suggest": op.SuggestRequest(experiment_id=e, worker="w"),
             "Predict": op.PredictRequest(experiment_id=e, configurations=[op.Configuration(assignments=X)]),
             **{
@@ -252,6 +258,15 @@ def test_a_token_of_one_project_makes_nothing_in_another(suite, headers):
     assert suite.code(f"/{STORE}/CreateExperiment", request, metadata=headers["admin elsewhere"]) == (
         "PERMISSION_DENIED"
     )
+
+
+def test_nothing_is_imported_into_another_project(suite, headers, requests):
+    wanted = experiment(id="imported", project="a")
+    request = st.ImportRequest(records=[st.Record(experiment=wanted)])
+    assert suite.code(f"/{STORE}/Import", request, metadata=headers["write elsewhere"]) == "PERMISSION_DENIED"
+    late = ty.Suggestion(experiment_id=requests("read")["GetExperiment"].experiment_id, id="s", ordinal=9)
+    request = st.ImportRequest(records=[st.Record(suggestion=late)])
+    assert suite.code(f"/{STORE}/Import", request, metadata=headers["write elsewhere"]) == "NOT_FOUND"
 
 
 def test_two_projects_never_share_a_reply(suite, headers):

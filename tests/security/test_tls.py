@@ -67,6 +67,7 @@ def serve():
         run(server.stop(0))
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
+    loop.close()
 
 
 def enter(address: str, **credentials) -> str:
@@ -145,7 +146,7 @@ def test_old_versions_of_tls_are_refused(files, serve):
             context.wrap_socket(raw, server_hostname=host).close()
 
     shake(ssl.TLSVersion.TLSv1_2)
-    with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+    with pytest.raises(ssl.SSLError, match=r"UNEXPECTED_EOF|ALERT"):
         shake(ssl.TLSVersion.TLSv1_1)
 
 
