@@ -5,19 +5,23 @@ where it was, and two machines could share one. One line of JSON per training:
 
 | field | meaning |
 |---|---|
-| index | i, the configuration's number |
+| index | i, the configuration's number; the training's own seed, too |
 | parameters | its values, uniform over the ranges of the workload |
 | outcome, reason | OK, or INFEASIBLE and why |
 | metrics | metric -> value, or (value, standard error) |
 | curve | (step, metrics, CPU seconds since the start) of each checkpoint |
 | seconds | CPU seconds of the whole training, measurements included |
+
+Beside it, `NAME.made.json` says how it was made: one entry per start of the recording.
 """
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import json
 import multiprocessing
+import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,7 +31,13 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from paretune.study_report import commit_of
+from paretune_trainer.facts import runtime_facts
 from paretune_trainer.workload import Infeasible, ParameterSpec, Value, Workload, builtin_workloads
+
+ROOT = Path(__file__).parents[2]
+IDENTITY = ("workload", "parameters", "settings", "seed", "repeats")
+"""What all trainings of one recording have in common."""
 
 
 @dataclass
@@ -55,6 +65,39 @@ class RecordedTrial:
     def exclusive(self) -> Iterator[None]:
         """Time is CPU time of one thread, which others' turns on the core do not enter."""
         yield
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What is recorded.
+
+    Attributes:
+        workload: name of a built-in workload.
+        searched: names of the parameters that vary; the others keep their defaults.
+        settings: of the workload.
+        seed: of the configurations.
+        repeats: trainings of each configuration, with seeds of their own: training `index` has
+            configuration `index // repeats`.
+    """
+
+    workload: str
+    searched: tuple[str, ...]
+    settings: Mapping[str, str]
+    seed: int = 0
+    repeats: int = 1
+
+    @property
+    def specs(self) -> tuple[ParameterSpec, ...]:
+        """The parameters that vary."""
+        return tuple(
+            spec for spec in builtin_workloads()[self.workload].parameters if spec.name in self.searched
+        )
+
+    def row(self, index: int) -> dict[str, Any]:
+        """Train number `index`."""
+        parameters = configuration(self.specs, self.seed, index // self.repeats)
+        trial = RecordedTrial(self.settings, index)
+        return {"index": index, **train(builtin_workloads()[self.workload], parameters, trial)}
 
 
 def configuration(parameters: tuple[ParameterSpec, ...], seed: int, index: int) -> dict[str, Value]:
@@ -90,37 +133,23 @@ def train(workload: Workload, parameters: Mapping[str, Value], trial: RecordedTr
     }
 
 
-def _job(task: tuple[str, tuple[str, ...], dict[str, str], int, int]) -> dict[str, Any]:
-    name, searched, settings, seed, index = task
-    workload = builtin_workloads()[name]
-    specs = tuple(spec for spec in workload.parameters if spec.name in searched)
-    parameters = configuration(specs, seed, index)
-    return {"index": index, **train(workload, parameters, RecordedTrial(settings, index))}
-
-
-def record(
-    workload: str,
-    searched: tuple[str, ...],
-    settings: dict[str, str],
-    path: Path,
-    *,
-    count: int,
-    seed: int = 0,
-    workers: int = 2,
-) -> int:
+def record(recording: Recording, path: Path, *, count: int, workers: int = 2, command: str = "") -> int:
     """Append to `path` every training up to `count` that it lacks; how many were trained.
 
     Each runs in a process of its own, forked after the framework was imported, so that none
     is timed on memory that another has left behind.
     """
-    done = {json.loads(line)["index"] for line in path.read_text().splitlines()} if path.exists() else set()
-    missing = [(workload, searched, settings, seed, index) for index in range(count) if index not in done]
+    done = finished(path)
+    missing = [index for index in range(count) if index not in done]
+    if not missing:
+        return 0
     # Imported once, here: it starts no thread, and each training would pay a second for it.
     importlib.import_module("torch")
+    note_making(path, recording, command)
     context = multiprocessing.get_context("fork")
     start = time.monotonic()
     with path.open("a") as file, context.Pool(workers, maxtasksperchild=1) as pool:
-        for trained, row in enumerate(pool.imap_unordered(_job, missing), 1):
+        for trained, row in enumerate(pool.imap_unordered(recording.row, missing), 1):
             _append(file, row)
             if trained % 20 == 0:
                 each = (time.monotonic() - start) / trained
@@ -129,6 +158,44 @@ def record(
                     f"{len(done) + trained} of {count}, {each:.2f} s each, {left:.0f} min to go", flush=True
                 )
     return len(missing)
+
+
+def finished(path: Path) -> set[int]:
+    """Numbers of the trainings in a recording; a last line that a kill cut short is taken off."""
+    if not path.exists():
+        return set()
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        with path.open("r+b") as file:
+            file.truncate(len(whole))
+    return {json.loads(line)["index"] for line in whole.splitlines()}
+
+
+def note_making(path: Path, recording: Recording, command: str) -> None:
+    """Write down beside a recording what it is and how it is made, unless that was said before.
+
+    Raises:
+        ValueError: what is there was another recording.
+    """
+    beside = path.with_suffix(".made.json")
+    notes = json.loads(beside.read_text()) if beside.exists() else []
+    note = {
+        "workload": recording.workload,
+        "parameters": [spec.name for spec in recording.specs],
+        "settings": {key: value for key, value in recording.settings.items() if key != "data"},
+        "seed": recording.seed,
+        "repeats": recording.repeats,
+        "command": command,
+        "commit": commit_of(ROOT / "src" / "paretune") or "unknown",
+        "cores": os.cpu_count(),
+        **runtime_facts(),
+    }
+    if differing := [key for key in IDENTITY if notes and notes[0][key] != note[key]]:
+        raise ValueError(f"{path} was recorded with other {', '.join(differing)}: choose another file")
+    if not any({**old, "begun": ""} == {**note, "begun": ""} for old in notes):
+        notes.append({**note, "begun": datetime.datetime.now(datetime.UTC).date().isoformat()})
+    beside.write_text(json.dumps(notes, indent=1) + "\n")
 
 
 def _append(file: TextIO, row: dict[str, Any]) -> None:
