@@ -1,6 +1,5 @@
 """`paretune run`: from a file to a front, in one command that can be stopped and started at any time."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +8,11 @@ import typer
 from paretune.cli import tables
 from paretune.cli.console import file_stem, out, print_json, print_table, relative, remark, say
 from paretune.cli.documents import document
+from paretune.cli.overrides import Data, Preset, Settings, overridden, with_settings
 from paretune.cli.target import Database, Json, Server, opened
 from paretune.cli.training import create_or_resume, train
 from paretune.client import Client
 from paretune.errors import InvalidArgument, ParetuneError
-from paretune.experiment import Experiment
 from paretune.experiment_file import load_experiment
 from paretune.handle import ExperimentHandle
 from paretune.local import LocalClient
@@ -31,6 +30,9 @@ def run(
     parallelism: Annotated[int | None, typer.Option(help="Trials at once, instead of the file's.")] = None,
     policy: Annotated[str | None, typer.Option(help="auto, gp, sobol, random or grid.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all suggestions.")] = None,
+    preset: Preset = None,
+    settings: Settings = None,
+    data: Data = None,
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where picture and CSV go.")] = Path(
         "results"
     ),
@@ -47,8 +49,9 @@ def run(
     Example: paretune run examples/digits.yaml --budget 20
     """
     wanted = overridden(load_experiment(file), budget, parallelism, policy, seed)
-    if wanted.workload is None:
-        raise InvalidArgument(f"{file}: names no workload, so there is nothing to run; add `workload: NAME`.")
+    wanted = with_settings(
+        wanted, file, preset=preset, pairs=settings or (), data=data, data_is_here=server is None
+    )
     with opened(server, database, create=True) as client:
         handle = create_or_resume(client, wanted, new)
         try:
@@ -57,23 +60,6 @@ def run(
             remark(_resume_hint(client, handle, file))
             raise
         report(handle, folder, as_json)
-
-
-def overridden(
-    experiment: Experiment, budget: int | None, parallelism: int | None, policy: str | None, seed: int | None
-) -> Experiment:
-    """The experiment with what the command line says instead of the file.
-
-    Raises:
-        InvalidArgument: a value that is not allowed.
-    """
-    given = {
-        "observation_budget": budget,
-        "parallelism": parallelism,
-        "policy": None if policy is None else policy_of(policy),
-        "seed": seed,
-    }
-    return replace(experiment, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
 
 
 def _resume_hint(client: Client, handle: ExperimentHandle, file: Path) -> str:

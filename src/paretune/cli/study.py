@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from paretune.cli.console import file_stem, out, print_json, print_table, relative, remark, say
-from paretune.cli.run import overridden
+from paretune.cli.overrides import Data, Preset, Settings, overridden, with_settings
 from paretune.cli.tables import front_tables
 from paretune.cli.target import Database, Json, Server, opened
 from paretune.cli.training import create_or_resume, train
@@ -21,11 +21,9 @@ from paretune.experiment import Experiment, Policy
 from paretune.experiment_file import load_experiment
 from paretune.handle import ExperimentHandle
 from paretune.insight import Attainment, AttainmentSource
-from paretune.parameters import unknown_name
 from paretune.study import LEVELS, MODEL_BASED, RANDOM, SAMPLES, Search, Study, shared_reference_point
 from paretune.study_report import Making, document, number, percent, write
 
-PRESETS = ("quick", "medium", "full")
 HOME = Path("studies")
 MOST_OF_THREE = 128
 """Draws that the Optimizer makes at most with three metrics."""
@@ -40,11 +38,9 @@ def study(
         int | None, typer.Option(help="Trainings of the model-based search, instead of the file's.")
     ] = None,
     ratio: Annotated[float, typer.Option(help="Trainings of random search for each of those.")] = 10.0,
-    preset: Annotated[str | None, typer.Option(help="Fidelity: quick, medium or full.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the workload.")
-    ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder with the data sets.")] = None,
+    preset: Preset = None,
+    settings: Settings = None,
+    data: Data = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all suggestions.")] = None,
     parallelism: Annotated[
         int | None, typer.Option(help="Trials at once of each search, instead of the file's.")
@@ -65,9 +61,9 @@ def study(
     Example: paretune study examples/digits.yaml --budget 20 --ratio 4
     """
     wanted = overridden(load_experiment(file), budget, parallelism, None, seed)
-    if data is not None and server is None and not data.is_dir():
-        raise InvalidArgument(f"--data: there is no folder {data}.")
-    wanted = with_settings(wanted, preset, settings or (), data, file)
+    wanted = with_settings(
+        wanted, file, preset=preset, pairs=settings or (), data=data, data_is_here=server is None
+    )
     searches = searches_of(wanted, ratio, file)
     folder = folder or HOME / file_stem(f"{wanted.name}-{preset}" if preset else wanted.name)
     making = Making.here(shlex.join(["paretune", *sys.argv[1:]]))
@@ -86,32 +82,6 @@ def study(
             raise
         found = collected(client, handles)
     show(found, making, folder, as_json)
-
-
-def with_settings(
-    experiment: Experiment, preset: str | None, pairs: Sequence[str], data: Path | None, file: Path
-) -> Experiment:
-    """The experiment with its workload's settings changed.
-
-    Raises:
-        InvalidArgument: no workload, an unknown preset, or a pair without "=".
-    """
-    if experiment.workload is None:
-        raise InvalidArgument(f"{file}: names no workload, so there is nothing to run; add `workload: NAME`.")
-    changes = {}
-    if preset is not None:
-        if preset not in PRESETS:
-            raise InvalidArgument.of("--preset", unknown_name("preset", preset, PRESETS))
-        changes["preset"] = preset
-    if data is not None:
-        changes["data"] = str(data.absolute())
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise InvalidArgument(f"--set: {pair!r} is not KEY=VALUE.")
-        changes[key] = value
-    workload = replace(experiment.workload, settings={**experiment.workload.settings, **changes})
-    return replace(experiment, workload=workload)
 
 
 def searches_of(experiment: Experiment, ratio: float, file: Path) -> dict[str, Experiment]:

@@ -8,7 +8,7 @@ from typing import Any
 from paretune.cli import tables
 from paretune.cli.console import remark
 from paretune.cli.follow import follow
-from paretune.cli.workloads import check_workload
+from paretune.cli.workloads import check_code, check_workload, code_folders
 from paretune.client import Client
 from paretune.errors import FailedPrecondition, InvalidArgument
 from paretune.experiment import Experiment, ExperimentState
@@ -104,6 +104,7 @@ def train(client: Client, *handles: ExperimentHandle) -> None:
 def check_new(client: LocalClient, handle: ExperimentHandle) -> None:
     """Refuse a workload that the Trainer cannot run; an experiment that never ran is not kept."""
     try:
+        check_code(handle.experiment, code_folders())
         check_workload(client.suite.trainer_address, handle.experiment)
     except InvalidArgument:
         if not handle.refresh().progress.observations:

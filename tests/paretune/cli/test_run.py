@@ -11,7 +11,7 @@ import time
 import psutil
 import pytest
 
-from paretune.cli.workloads import check_workload
+from paretune.cli.workloads import check_code, check_workload
 from paretune.errors import InvalidArgument
 from paretune.experiment_file import parse_experiment
 
@@ -126,9 +126,60 @@ def test_names_that_the_workload_does_not_know(folder, client, pairs, message):
     assert message in str(caught.value)
 
 
+def test_code_that_is_not_there_is_one_line_and_nothing_is_stored(paretune, folder):
+    change(folder, ("toy:train", "tow:train"))
+    ended = paretune("run", "toy.yaml")
+    assert ended.code == 2
+    assert f"paretune: workload: there is no module 'tow' in {folder}, nor installed" in ended.err
+    assert json.loads(paretune("experiments", "--json", "--db", "paretune.db").out) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("code:trian", r"code\.py: there is no function 'trian'; did you mean 'train'\?"),
+        ("code:helper", None),
+        ("code:sqrt", None),
+        ("code:chosen", None),
+        ("code.deeper:train", "there is no module 'code.deeper' in "),
+        ("package.inner:run", None),
+        ("package.inner:walk", r"inner\.py: there is no function 'walk'; known are run"),
+        ("package.outer:run", "there is no module 'package.outer' in "),
+        ("empty:run", r"empty\.py: it defines no function"),
+        ("broken:run", r"broken\.py:2: '\(' was never closed"),
+        ("anything:run", None),
+        ("lazy:run", None),
+        ("json:loads", None),
+        ("math:sqrt", None),
+        ("digits", None),
+    ],
+)
+def test_where_code_is_is_found_out_without_running_it(folder, tmp_path, name, message):
+    stop = "raise SystemExit('it was run')\n"
+    (tmp_path / "code.py").write_text(
+        f"{stop}from math import sqrt\ndef helper(): ...\ndef train(): ...\nif helper: chosen = train\n"
+    )
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text(stop)
+    (tmp_path / "package" / "inner.py").write_text(f"{stop}async def run(): ...\n")
+    (tmp_path / "empty.py").write_text(stop)
+    (tmp_path / "broken.py").write_text(f"{stop}print(\n")
+    (tmp_path / "anything.py").write_text(f"{stop}from code import *\n")
+    (tmp_path / "lazy.py").write_text(f"{stop}def __getattr__(name): ...\n")
+    experiment = parse_experiment(change(folder, ("toy:train", name)))
+    if message is None:
+        check_code(experiment, [str(tmp_path)])
+    else:
+        with pytest.raises(InvalidArgument, match=message):
+            check_code(experiment, [str(tmp_path)])
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (("--preset", "quik"), "--preset: there is no preset 'quik'; did you mean 'quick'?"),
+        (("--set", "epochs"), "--set: 'epochs' is not KEY=VALUE."),
+        (("--data", "nowhere"), "--data: there is no folder nowhere."),
         (("--policy", "sobel"), "policy: there is no policy 'sobel'; did you mean 'sobol'?"),
         (("--budget", "-1"), "observation_budget: must not be negative"),
         (("--budget", "many"), "--budget"),
@@ -138,6 +189,20 @@ def test_a_bad_option_is_one_line(paretune, words, message):
     ended = paretune("run", "toy.yaml", *words)
     assert (ended.code, ended.err.count("\n")) == (2, 1)
     assert message in ended.err
+
+
+def test_settings_of_the_command_line_reach_the_trials(at, folder, client):
+    change(folder, ("name: toy", "name: settings"))
+    (folder / "sets").mkdir()
+    words = ("--set", "seconds=0.01", "--set", "colour=red", "--preset", "medium", "--data", "sets")
+    assert at("run", "toy.yaml", "--budget", "1", *words).code == 0
+    (found,) = client.list_experiments(name="settings")
+    assert found.workload.settings == {
+        "seconds": "0.01",
+        "colour": "red",
+        "preset": "medium",
+        "data": str(folder / "sets"),
+    }
 
 
 def test_a_paused_experiment_is_resumed_and_a_finished_one_is_not(at, folder, client):
