@@ -2,8 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +15,7 @@ from paretune.cli.tables import front_tables
 from paretune.cli.target import Database, Json, Server, opened
 from paretune.cli.training import create_or_resume, train
 from paretune.client import Client
-from paretune.errors import FailedPrecondition, InvalidArgument, ParetuneError
+from paretune.errors import FailedPrecondition, InvalidArgument
 from paretune.experiment import Experiment, Policy
 from paretune.experiment_file import load_experiment
 from paretune.handle import ExperimentHandle
@@ -76,9 +75,6 @@ def study(
             train(client, *handles.values())
         except KeyboardInterrupt:
             remark(f"Stopped. Go on with: {making.command.replace(' --new', '')}")
-            raise
-        except InvalidArgument:
-            _forget_unused(handles.values())
             raise
         found = collected(client, handles)
     show(found, making, folder, as_json)
@@ -151,14 +147,6 @@ def _made(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InvalidArgument(f"--out: cannot write to {folder}: {error.strerror}.") from None
-
-
-def _forget_unused(handles: Iterable[ExperimentHandle]) -> None:
-    """Remove experiments in which nothing was ever run, after a workload was refused."""
-    for handle in handles:
-        with suppress(ParetuneError):
-            if not handle.refresh().progress.observations:
-                handle.delete()
 
 
 def show(found: Study, making: Making, folder: Path, as_json: bool) -> None:

@@ -1,7 +1,8 @@
 """Create or resume experiments, and see them through."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from paretune.cli.console import remark
 from paretune.cli.follow import follow
 from paretune.cli.workloads import check_code, check_workload, code_folders
 from paretune.client import Client
-from paretune.errors import FailedPrecondition, InvalidArgument
+from paretune.errors import FailedPrecondition, InvalidArgument, ParetuneError
 from paretune.experiment import Experiment, ExperimentState
 from paretune.handle import ExperimentHandle
 from paretune.local import LocalClient
@@ -83,33 +84,36 @@ def train(client: Client, *handles: ExperimentHandle) -> None:
     """Follow the experiments until all budgets are filled, with a Trainer of our own on our own services.
 
     Raises:
-        InvalidArgument: the Trainer does not know the workload, or the workload not a parameter or metric.
+        InvalidArgument: our own Trainer cannot run the workload: it is unknown, or its data are missing,
+            say. An experiment that never ran is not kept then.
         ParetuneError: see `follow`.
     """
     open_ = [handle for handle in handles if not _filled(handle.experiment)]
     if not open_:
         return
-    check: Callable[[], None] = lambda: None  # noqa: E731
-    idle: Callable[[Experiment], str] = _no_trainer
-    if isinstance(client, LocalClient):
-        slots = max(1, max(handle.experiment.parallelism for handle in open_))
-        client.supervisor.add(client.suite.trainer(slots, [handle.id for handle in open_]))
-        client.supervisor.wait_until_ready()
-        for handle in open_:
-            check_new(client, handle)
-        check, idle = client.supervisor.check, _trainer_log(client)
-    follow(client, [handle.experiment for handle in handles], check=check, idle=idle)
-
-
-def check_new(client: LocalClient, handle: ExperimentHandle) -> None:
-    """Refuse a workload that the Trainer cannot run; an experiment that never ran is not kept."""
+    experiments = [handle.experiment for handle in handles]
+    if not isinstance(client, LocalClient):
+        follow(client, experiments, idle=_no_trainer)
+        return
+    own = _OwnTrainer(client, [handle.experiment for handle in open_])
+    slots = max(1, max(handle.experiment.parallelism for handle in open_))
+    client.supervisor.add(client.suite.trainer(slots, [handle.id for handle in open_]))
+    client.supervisor.wait_until_ready()
     try:
-        check_code(handle.experiment, code_folders())
-        check_workload(client.suite.trainer_address, handle.experiment)
+        for handle in open_:
+            check_code(handle.experiment, code_folders())
+            check_workload(client.suite.trainer_address, handle.experiment)
+        follow(client, experiments, check=own.check, idle=own.idle)
     except InvalidArgument:
+        for handle in handles:
+            _forget_unused(handle)
+        raise
+
+
+def _forget_unused(handle: ExperimentHandle) -> None:
+    with suppress(ParetuneError):
         if not handle.refresh().progress.observations:
             handle.delete()
-        raise
 
 
 def _filled(experiment: Experiment) -> bool:
@@ -123,20 +127,38 @@ def _no_trainer(experiment: Experiment) -> str:
     )
 
 
-def _trainer_log(client: LocalClient) -> Callable[[Experiment], str]:
-    path = client.suite.folder / "trainer.log"
+class _OwnTrainer:
+    """What our own Trainer says of experiments that it cannot run: nobody else would run them.
 
-    def idle(experiment: Experiment) -> str:
+    Raises:
+        InvalidArgument: by `check`, with what the Trainer said.
+    """
+
+    def __init__(self, client: LocalClient, experiments: Sequence[Experiment]) -> None:
+        self._supervisor, self._experiments = client.supervisor, experiments
+        self._log = client.suite.folder / "trainer.log"
+        # An earlier run may have left words there that hold no more.
+        self._read = self._log.stat().st_size if self._log.exists() else 0
+
+    def check(self) -> None:
+        """Look whether all goes well."""
+        self._supervisor.check()
+        for line in self._new_lines():
+            for experiment in self._experiments:
+                why = line.partition(f"experiment {experiment.id} is left alone: ")[2]
+                if why:
+                    raise InvalidArgument.of("workload", f"the Trainer cannot run {experiment.name}: {why}")
+
+    def idle(self, experiment: Experiment) -> str:
+        """Where to look when nothing happens."""
+        return f"Waiting for the Trainer; see {self._log}."
+
+    def _new_lines(self) -> list[str]:
         try:
-            lines = path.read_text(errors="replace").splitlines()
+            with self._log.open("rb") as log:
+                log.seek(self._read)
+                whole, newline, _ = log.read().rpartition(b"\n")
         except OSError:
-            return ""
-        why = next((line for line in reversed(lines) if "left alone" in line and experiment.id in line), "")
-        said = why.partition("left alone: ")[2]
-        return (
-            f"The Trainer cannot run {experiment.name}: {said}"
-            if said
-            else f"Waiting for the Trainer; see {path}."
-        )
-
-    return idle
+            return []
+        self._read += len(whole) + len(newline)
+        return whole.decode(errors="replace").splitlines()

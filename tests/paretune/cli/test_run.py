@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from paretune.cli.workloads import check_code, check_workload
 from paretune.errors import InvalidArgument
 from paretune.experiment_file import parse_experiment
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 SLOW = ("seconds: 0", "seconds: 0.3")
 
@@ -124,6 +127,50 @@ def test_names_that_the_workload_does_not_know(folder, client, pairs, message):
     with pytest.raises(InvalidArgument) as caught:
         check_workload(client.suite.trainer_address, parse_experiment(text))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("file", ["diatoms", "rotten_tomatoes"])
+def test_data_that_are_missing_end_the_run_and_nothing_is_stored(paretune, folder, file):
+    (folder / "data").mkdir()
+    words = ("run", EXAMPLES / f"{file}.yaml", "--budget", "1", "--data", "data")
+    ended = paretune(*words)
+    assert ended.code == 2
+    last = ended.err.splitlines()[-1]
+    assert last.startswith(f"paretune: workload: the Trainer cannot run {file}: MissingData: ")
+    assert f"is missing (the setting data names {folder / 'data'}). Fetch https://" in last
+    assert json.loads(paretune("experiments", "--json", "--db", "paretune.db").out) == []
+    assert not (folder / "results").exists()
+
+
+def test_data_that_are_damaged_end_the_study(paretune, folder):
+    (folder / "data" / "adiac").mkdir(parents=True)
+    for name in ("Adiac_TRAIN", "Adiac_TEST"):
+        (folder / "data" / "adiac" / name).write_text("1,2,3\n")
+    ended = paretune("study", EXAMPLES / "diatoms.yaml", "--budget", "1", "--data", "data", "--out", "report")
+    assert ended.code == 2
+    assert "ChecksumMismatch: Adiac: " in ended.err.splitlines()[-1]
+    assert "expected afc3729e" in ended.err.splitlines()[-1]
+    assert json.loads(paretune("experiments", "--json", "--db", "report/study.db").out) == []
+
+
+def test_a_loss_that_is_nan_and_too_little_memory_are_recorded_as_infeasible(paretune, folder):
+    text = (EXAMPLES / "digits.yaml").read_text()
+    # tanh would hide what overflows.
+    steep = text.replace("min: 0.0003, max: 0.1", "min: 1.0e+30, max: 1.0e+31").replace(", tanh]", "]")
+    (folder / "digits.yaml").write_text(steep)
+    (folder / "toy.py").write_text("def train(parameters, trial):\n    return bytes(1 << 62)\n")
+    for name, words, why in (
+        ("digits", ("--set", "epochs=1"), "the training loss is "),
+        ("toy", (), "memory"),
+    ):
+        ended = paretune("run", f"{name}.yaml", "--budget", "1", *words)
+        assert ended.code == 0
+        (row,) = csv.DictReader(io.StringIO((folder / "results" / f"{name}.csv").read_text()))
+        assert row["outcome"] == "INFEASIBLE"
+        assert {
+            value for key, value in row.items() if key in ("accuracy", "inference_ms", "score", "cost")
+        } == {""}
+        assert why in row["reason"].lower()
 
 
 def test_code_that_is_not_there_is_one_line_and_nothing_is_stored(paretune, folder):
