@@ -16,7 +16,6 @@ from paretune.errors import InvalidArgument, ParetuneError
 from paretune.experiment_file import load_experiment
 from paretune.handle import ExperimentHandle
 from paretune.local import LocalClient
-from paretune.new_experiment import policy_of
 
 
 def run(

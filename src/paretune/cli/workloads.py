@@ -63,10 +63,10 @@ def check_code(experiment: Experiment, folders: Sequence[str]) -> None:
     Raises:
         InvalidArgument: no such module or function, or a module that is no Python.
     """
-    name = experiment.workload.name if experiment.workload else ""
-    module, colon, function = name.partition(":")
-    if not colon:
+    workload = experiment.workload
+    if workload is None or workload.command or ":" not in workload.name:
         return
+    module, _, function = workload.name.partition(":")
     spec = _found(module, [*folders, *sys.path])
     if spec is None:
         places = " or ".join(folders)
