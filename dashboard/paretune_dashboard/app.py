@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from paretune.errors import InvalidArgument, NotFound, ParetuneError, Unauthenticated
 from paretune.v1 import store_pb2
-from paretune_dashboard import charts, rest
+from paretune_dashboard import charts, files, nodes, openapi, rest, slices
 from paretune_dashboard.answers import answer, on_error
 from paretune_dashboard.config import Config
 from paretune_dashboard.guard import Guard
@@ -60,6 +60,10 @@ def create_app(config: Config, services: Services | None = None) -> Starlette:
             Route(f"{API}/session", log_out, methods=["DELETE"]),
             Route(f"{API}/experiments/{{experiment_id}}/share", share, methods=["POST"]),
             *charts.ENDPOINTS,
+            *files.ENDPOINTS,
+            *nodes.ENDPOINTS,
+            *openapi.ENDPOINTS,
+            *slices.ENDPOINTS,
             *rest.endpoints(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.routing import Route as Endpoint
 
 from paretune.errors import InvalidArgument, ParetuneError
 from paretune.v1 import optimizer_pb2 as opt
+from paretune.v1 import store_pb2, types_pb2
 from paretune_dashboard.answers import answer, document_of, plain
 from paretune_dashboard.rest import EVENT_STREAM, event
 from paretune_dashboard.routes import API
@@ -23,6 +25,8 @@ MAX_SAMPLE = 20_000
 TABLE_ROWS = 500
 HISTORY = 600
 """Points of a hypervolume curve."""
+HISTORY_TRIALS = 2000
+"""Trials up to which the leases of one are looked up among the events of all."""
 COALESCE_SECONDS = 0.1
 SIGN_OF_LIFE_SECONDS = 15.0
 
@@ -51,15 +55,13 @@ async def table(request: Request) -> Response:
 
 async def trial(request: Request) -> Response:
     """One row with its observation and suggestion."""
-    from paretune.v1 import store_pb2
-
     ordinal = request.path_params["ordinal"]
     services, token = services_of(request), token_of(request)
     async with view_of(request) as view:
         await view.ready()
         if not 1 <= ordinal <= view.columns.count:
             raise not_found(ordinal)
-        observation_id = view.columns.ids[ordinal - 1]
+        observation_id, columns_count = view.columns.ids[ordinal - 1], view.columns.count
     got = await services.call(
         "StoreService.GetObservation", store_pb2.GetObservationRequest(observation_id=observation_id), token
     )
@@ -78,7 +80,39 @@ async def trial(request: Request) -> Response:
         )
         found["suggestion"] = plain(suggestion.suggestion)
         found["checkpoints"] = [plain(checkpoint) for checkpoint in checkpoints.checkpoints]
+        if columns_count <= HISTORY_TRIALS:
+            found["history"] = await _history(request, name)
     return answer(found)
+
+
+async def _history(request: Request, suggestion_id: str) -> list[dict[str, Any]]:
+    """What happened to a suggestion: who held it when, and how that ended."""
+    asked = store_pb2.WatchRequest(experiment_id=request.path_params["experiment_id"], skip_checkpoints=True)
+    found: list[dict[str, Any]] = []
+    before: Any = None
+    stream = services_of(request).stream("StoreService.Watch", asked, token_of(request))
+    async with aclosing(stream):
+        async for reply in stream:
+            for change in reply.events:
+                if change.HasField("suggestion") and change.suggestion.id == suggestion_id:
+                    found.append(
+                        {"time": change.create_time.ToJsonString(), "text": _told(change.suggestion, before)}
+                    )
+                    before = change.suggestion
+            if reply.caught_up:
+                return found
+    return found
+
+
+def _told(suggestion: Any, before: Any) -> str:
+    """One step in the life of a suggestion, in words."""
+    state = types_pb2.SuggestionState.Name(suggestion.state).removeprefix("SUGGESTION_STATE_").lower()
+    if state == "leased":
+        return f"leased by {suggestion.lease.worker}, attempt {suggestion.attempt}"
+    if state == "queued":
+        held = before is not None and before.HasField("lease")
+        return f"back in the queue: {before.lease.worker} gave it up or fell silent" if held else "queued"
+    return state
 
 
 async def front(request: Request) -> Response:
@@ -88,6 +122,7 @@ async def front(request: Request) -> Response:
         experiment_id=request.path_params["experiment_id"],
         as_of_observation=number(request, "as_of", 0, 0, 2**62),
         slack=real(query.get("slack", "0"), "slack"),
+        probability_source="PROBABILITY_SOURCE_NONE" if query.get("quick") == "true" else None,
     )
     for name, value in zip(query.getlist("metric"), query.getlist("reference"), strict=False):
         asked.reference_point.add(metric=name, value=real(value, "reference"))

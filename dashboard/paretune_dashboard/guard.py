@@ -24,7 +24,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 
-READS_BY_POST = ("/front", "/hypervolume", "/predict", "/attainment", "/recommend", "/slices", "/parse")
+READS_BY_POST = ("/front", "/hypervolume", "/predict", "/attainment", "/recommend", "/slices")
 """Ends of paths whose POST changes nothing, which share links may use too."""
 
 

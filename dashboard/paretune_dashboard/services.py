@@ -1,6 +1,6 @@
 """Calls to the gRPC services on behalf of a browser, with the browser's own token."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -86,7 +86,7 @@ class Services:
                 request, timeout=timeout, metadata=self._metadata(address or self.server, token)
             )
 
-    async def stream(self, name: str, request: Any, token: str = "") -> AsyncIterator[Any]:
+    async def stream(self, name: str, request: Any, token: str = "") -> AsyncGenerator[Any, None]:
         """The replies of a streaming RPC; ending the iteration ends the call.
 
         Raises:

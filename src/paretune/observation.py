@@ -233,6 +233,7 @@ class ProbabilitySource(Enum):
 
     STANDARD_ERRORS = 1
     MODEL = 2
+    NONE = 3
 
 
 @dataclass(frozen=True)

@@ -159,3 +159,9 @@ def test_true_front_points_are_believed_more_than_false_ones():
         chance[point.assignments["y"] == 0.0].append(point.probability_efficient)
     assert len(chance[False]) > 5
     assert np.mean(chance[True]) > 3 * np.mean(chance[False])
+
+
+def test_probabilities_are_left_out_when_nobody_asks_for_them():
+    front = pareto_front(history_of(PAIR, [(0.9, 3.0), (0.5, 1.0)], 0.1), source=ProbabilitySource.NONE)
+    assert [p.probability_efficient for p in front] == [0.0, 0.0]
+    assert front.probability_source is ProbabilitySource.NONE

@@ -10,7 +10,7 @@ export function number(value, digits = 4) {
 }
 
 export function withError(value, error) {
-  if (error === null || error === undefined) return number(value);
+  if (value === null || value === undefined || error === null || error === undefined) return number(value);
   const places = error > 0 ? Math.max(0, 1 - Math.floor(Math.log10(error))) : 0;
   if (error > 0 && places <= 8) return `${value.toFixed(places)} ± ${error.toFixed(places)}`;
   return `${number(value)} ± ${number(error, 2)}`;

@@ -46,7 +46,8 @@ def pareto_front(
             metric (the median of those reported for the metric).
         reference: reference point by metric name, in the metrics' units; None: see `reference_of`.
         source: what the probabilities of being efficient come from; None: the model when it serves, see
-            `draws.model_serves`. Of an earlier front, or where the model fails, the standard errors.
+            `draws.model_serves`. Of an earlier front, or where the model fails, the standard errors. With
+            `ProbabilitySource.NONE` they are 0.
 
     Returns:
         Front ordered by the first optimized metric, best first, with probabilities of being efficient (256
@@ -156,6 +157,8 @@ def _chances(
     history: History, rows: Ints, on_front: Ints, count: int, source: ProbabilitySource | None
 ) -> tuple[Array, ProbabilitySource]:
     """P(efficient) of the rows on the front, and what it was computed from."""
+    if source is ProbabilitySource.NONE:
+        return np.zeros(on_front.size), source
     present = count == len(history)
     if source is None and present and model_serves(history, on_front.size):
         source = ProbabilitySource.MODEL

@@ -313,6 +313,8 @@ class _ProbabilitySourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pro
     """The model: joint draws of the noise-free values of all configurations that may be efficient. It knows
     the reported standard errors, learns the noise that was not reported, and weighs neighbours in.
     """
+    PROBABILITY_SOURCE_NONE: _ProbabilitySource.ValueType  # 3
+    """None: the probabilities are not computed and 0. For live views of long histories."""
 
 class ProbabilitySource(_ProbabilitySource, metaclass=_ProbabilitySourceEnumTypeWrapper):
     """ProbabilitySource says what the probabilities of being efficient were computed from."""
@@ -330,6 +332,8 @@ PROBABILITY_SOURCE_MODEL: ProbabilitySource.ValueType  # 2
 """The model: joint draws of the noise-free values of all configurations that may be efficient. It knows
 the reported standard errors, learns the noise that was not reported, and weighs neighbours in.
 """
+PROBABILITY_SOURCE_NONE: ProbabilitySource.ValueType  # 3
+"""None: the probabilities are not computed and 0. For live views of long histories."""
 Global___ProbabilitySource: _TypeAlias = ProbabilitySource  # noqa: Y015
 
 @_typing.final

@@ -167,8 +167,8 @@ function bars(p, { trials, x, y }, shown) {
 const OTHERS = ["other", "other_2", "other_3"];
 
 function overlays(p, { overlays: given, x, y }) {
-  return (given || []).flatMap(({ name, points: all, joined }, index) => {
-    const color = p[OTHERS[index % OTHERS.length]];
+  return (given || []).flatMap(({ name, points: all, joined, color: wanted }, index) => {
+    const color = p[wanted || OTHERS[index % OTHERS.length]];
     return [
       joined && { name, type: "line", data: corners(all, x, y), symbol: "none", silent: true, z: 2, lineStyle: { color, width: 1.6, type: [6, 4] } },
       { name, type: "scatter", symbol: "diamond", symbolSize: 8, z: 3, data: all.map((value) => ({ value, text: `${clipped(name)}\n${x.name} ${number(value[0])}\n${y.name} ${number(value[1])}` })), itemStyle: { color } },

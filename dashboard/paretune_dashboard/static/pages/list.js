@@ -43,7 +43,7 @@ export async function open(main, at, current) {
     const worker = async () => {
       for (let one = waiting.shift(); one && current(); one = waiting.shift()) {
         try {
-          const [front, curve] = await Promise.all([get(below(one.id, "/charts/front")), get(below(one.id, "/charts/hypervolume"), { points: 40 })]);
+          const [front, curve] = await Promise.all([get(below(one.id, "/charts/front"), { quick: true }), get(below(one.id, "/charts/hypervolume"), { points: 40 })]);
           sums.set(one.id, { etag: key(one), front, curve });
         } catch { sums.set(one.id, { etag: key(one) }); }
         draw();
