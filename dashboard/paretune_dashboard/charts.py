@@ -122,7 +122,9 @@ async def front(request: Request) -> Response:
         experiment_id=request.path_params["experiment_id"],
         as_of_observation=number(request, "as_of", 0, 0, 2**62),
         slack=real(query.get("slack", "0"), "slack"),
-        probability_source="PROBABILITY_SOURCE_NONE" if query.get("quick") == "true" else None,
+        probability_source=types_pb2.PROBABILITY_SOURCE_NONE
+        if query.get("quick") == "true"
+        else types_pb2.PROBABILITY_SOURCE_UNSPECIFIED,
     )
     for name, value in zip(query.getlist("metric"), query.getlist("reference"), strict=False):
         asked.reference_point.add(metric=name, value=real(value, "reference"))

@@ -24,13 +24,7 @@ class Route:
     path: str
     rpc: str
 
-    @property
-    def reads(self) -> bool:
-        """Whether the RPC changes nothing, whatever its HTTP method."""
-        return self.rpc.split(".")[1].startswith(_READING)
 
-
-_READING = ("Get", "List", "Watch", "Predict", "Recommend", "ShouldStop")
 _EXPERIMENT = f"{API}/experiments/{{experiment_id}}"
 _SUGGESTION = f"{API}/suggestions/{{suggestion_id}}"
 
@@ -69,7 +63,12 @@ ROUTES = (
     Route("GET", f"{_EXPERIMENT}/should-stop", "OptimizerService.ShouldStop"),
 )
 
+_FILES = "whole histories as files, which the command line reads and writes"
+
 NOT_ROUTED = {
+    "StoreService.Export": _FILES,
+    "StoreService.Import": _FILES,
+    "StoreService.Backup": _FILES,
     "StoreService.LeaseSuggestions": "between Optimizer and Store; Suggest is for everybody else",
     "StoreService.ReportNode": "what trainer nodes say about themselves",
     "TrainerService.*": "of each trainer node; ListNodes gathers what they report",
