@@ -93,6 +93,25 @@ def test_the_design_follows_the_priors(policy):
     assert np.ptp([p.assignments["free"] for p in proposals]) > 0.5
 
 
+def spread_of(prior, count):
+    """Mean distance from 0.8, the best x whatever the rest, of the suggestions that a model made."""
+    space = (Double("x", 0.0, 1.0, prior=prior), *cases.CUBE)
+
+    def evaluate(a):
+        late = 3.0 * (a["x"] - 0.8) ** 2 + (a["x1"] - 0.3) ** 2 + (a["x2"] - 0.6) ** 2
+        return a["x0"] + late, 1.0 - a["x0"] + late
+
+    _, proposals = cases.search(cases.experiment(space, observation_budget=count), evaluate, count)
+    return [abs(p.assignments["x"] - 0.8) for p in proposals if p.provenance.policy is Policy.GP]
+
+
+def test_the_engine_starts_from_beliefs_and_gets_over_wrong_ones():
+    right, none = spread_of(Normal(0.8, 0.05), 16), spread_of(None, 16)
+    assert np.mean(right) < 0.8 * np.mean(none)
+    wrong = spread_of(Normal(0.3, 0.1), 40)
+    assert np.mean(wrong[-8:]) < 0.1 < np.mean(wrong[:4])
+
+
 def test_random_search_stays_uniform():
     space = (Double("x", 0.0, 1.0, prior=Normal(0.9, 0.01)),)
     _, proposals = cases.search(cases.experiment(space, policy=Policy.RANDOM), lambda a: (0.0, 0.0), 20)

@@ -19,6 +19,7 @@ from paretune_optimizer.gp import GaussianProcess
 from paretune_optimizer.history import History
 from paretune_optimizer.improvement import Improvement, expected_improvement
 from paretune_optimizer.pareto import non_dominated
+from paretune_optimizer.priors import log_density
 from paretune_optimizer.surrogate import Surrogate, best_ranked
 
 Array = NDArray[np.float64]
@@ -31,10 +32,16 @@ DRAWN = 40
 BASELINE = 160
 RANKED = 1000
 NOISY = 0.15
+PRIOR_TRIALS = 10.0
+"""The density of the parameters' priors enters to the power of this over n, as in Hvarfner et al. 2022
+(arXiv 2204.11051), so that a wrong belief costs trials but not the search."""
 
 
 class Acquisition:
-    """Log acquisition at coordinates, with gradient along the relaxed ones."""
+    """Log acquisition at coordinates, with gradient along the relaxed ones.
+
+    The gradient leaves priors out: it only proposes where to look, and what it finds is compared by `value`.
+    """
 
     def __init__(
         self,
@@ -42,6 +49,7 @@ class Acquisition:
         processes: list[GaussianProcess],
         improvement: Improvement,
         conditions: list[Chance],
+        trust: float = 0.0,
     ) -> None:
         """Assemble.
 
@@ -50,9 +58,10 @@ class Acquisition:
             processes: one per optimised metric, all with the same number of worlds.
             improvement: expected improvement over those worlds.
             conditions: chances to multiply by.
+            trust: exponent of the density of the user's priors, by which to multiply as well.
         """
         self.encoding, self.processes = encoding, processes
-        self.improvement, self.conditions = improvement, conditions
+        self.improvement, self.conditions, self.trust = improvement, conditions, trust
 
     def value(self, Z: Array) -> Array:
         """Return the log acquisition (B) at coordinates (B x p); minus infinity never, very low perhaps."""
@@ -63,6 +72,8 @@ class Acquisition:
         total = self.improvement.log_value(mean, sd)[0]
         for chance in self.conditions:
             total = total + chance.power * chance.log_probability(X)
+        if self.trust:
+            total = total + self.trust * log_density(self.encoding.axes, Z)
         return np.maximum(np.nan_to_num(total, nan=-np.inf), -1e300)
 
     def value_and_gradient(self, Z: Array) -> tuple[Array, Array]:
@@ -185,9 +196,9 @@ def build(
     pending = _distinct(pending, known.Z)
     if pending.shape[0]:
         guess = np.vstack([mean_front, predict_optimized(history, surrogate, pending)[0]])
-    cheap = Acquisition(
-        history.encoding, processes, expected_improvement([guess], reference, ideal, rates, rng), conditions
-    )
+    trust = PRIOR_TRIALS / max(len(history), 1) if history.encoding.believed else 0.0
+    mean_improvement = expected_improvement([guess], reference, ideal, rates, rng)
+    cheap = Acquisition(history.encoding, processes, mean_improvement, conditions, trust)
     if pending.shape[0] == 0 and not _noisy(known):
         return cheap, cheap
     order = np.argsort(~known.efficient, kind="stable")
@@ -205,7 +216,7 @@ def build(
         present[:, drawn_rows.size :] = rng.random((worlds, lives.size)) < lives
     fronts = [np.vstack([v[there], known.mean[rest]]) for v, there in zip(values, present, strict=True)]
     improvement = expected_improvement(fronts, reference, ideal, rates, rng)
-    return cheap, Acquisition(history.encoding, [gp for gp, _ in drawn], improvement, conditions)
+    return cheap, Acquisition(history.encoding, [gp for gp, _ in drawn], improvement, conditions, trust)
 
 
 def _distinct(pending: Array, known: Array) -> Array:

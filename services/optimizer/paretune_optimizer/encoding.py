@@ -83,6 +83,11 @@ class Encoding:
         """Whether some parameters can be inactive."""
         return bool(self._conditions)
 
+    @property
+    def believed(self) -> bool:
+        """Whether some parameter has a prior."""
+        return any(parameter.prior is not None for parameter in self.space.parameters)
+
     def active(self, Z: Array) -> Mask:
         """Return which parameters are active (n x p). Parents are declared before children."""
         on = np.ones(Z.shape, dtype=np.bool_)

@@ -79,6 +79,15 @@ def density(axis: Axis, z: Array) -> Array:
     return np.maximum(np.nan_to_num(told, nan=1.0), FLOOR)
 
 
+def log_density(axes: list[Axis], Z: Array) -> Array:
+    """Return the logarithm of the product of all priors (n) at snapped coordinates (n x p)."""
+    total = np.zeros(Z.shape[0])
+    for i, axis in enumerate(axes):
+        if axis.parameter.prior is not None:
+            total += np.log(density(axis, Z[:, i]))
+    return total
+
+
 def _masses(axis: Axis) -> Array | None:
     """Return the probability of each level of a categorical or grid axis; None for others."""
     parameter, prior = axis.parameter, axis.parameter.prior
