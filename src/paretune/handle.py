@@ -19,7 +19,7 @@ from paretune.observation import (
     SuggestionState,
 )
 from paretune.parameters import Scalar
-from paretune.plot import Plots
+from paretune.plots import Plots
 from paretune.trial import Trial
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class ExperimentHandle(HandleInsight):
 
     @property
     def plot(self) -> Plots:
-        """Pictures: ``experiment.plot.pareto()``, ``experiment.plot.history()``."""
+        """Pictures: ``experiment.plot.pareto()`` and others, see `Plots`."""
         return Plots(self)
 
     def best(self) -> Observation | None:

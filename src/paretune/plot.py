@@ -1,6 +1,5 @@
-"""Pictures of an experiment, for ``experiment.plot``: figures of matplotlib, never shown by themselves.
+"""Pictures of fronts and their course, for `plots.Plots`: figures of matplotlib, never shown by themselves.
 
-A figure displays itself in a notebook; elsewhere call ``figure.savefig("front.png")`` or pass ``save=``.
 Colours are those of Okabe and Ito, which people with any colour vision tell apart; outcomes also differ
 in shape.
 """
@@ -12,7 +11,6 @@ from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any, Literal
 
-from paretune.errors import InvalidArgument
 from paretune.experiment import Experiment, Goal, Metric, Strategy
 from paretune.geometry import stairs, value_of, view
 from paretune.observation import Observation, OutcomeKind, ParetoFront
@@ -20,8 +18,6 @@ from paretune.observation import Observation, OutcomeKind, ParetoFront
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from paretune.handle import ExperimentHandle
 
 INK, FAINT, GRID = "#202124", "#8a9099", "#e4e6ea"
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
@@ -62,69 +58,6 @@ class Series:
     def measured(self, metrics: Sequence[Metric]) -> list[Observation]:
         """Observations with a value of each of these metrics."""
         return [o for o in self.observations if all(o.value(m.name) is not None for m in metrics)]
-
-
-class Plots:
-    """The pictures of one experiment; what ``experiment.plot`` is.
-
-    `compare` overlays other experiments with the same metrics: a handle, or handles by label.
-    """
-
-    def __init__(self, handle: "ExperimentHandle") -> None:
-        self._handle = handle
-
-    def pareto(
-        self,
-        compare: "ExperimentHandle | Mapping[str, ExperimentHandle] | None" = None,
-        *,
-        save: str | Path | None = None,
-    ) -> "Figure":
-        """All observations in the space of the metrics, with the front marked.
-
-        One optimized metric gives its course; three or more give a panel for each pair.
-
-        Raises:
-            InvalidArgument: a compared experiment lacks one of the metrics.
-        """
-        return saved(pareto(self._handle.refresh(), self._series(compare)), save)
-
-    def history(
-        self,
-        compare: "ExperimentHandle | Mapping[str, ExperimentHandle] | None" = None,
-        *,
-        save: str | Path | None = None,
-    ) -> "Figure":
-        """Hypervolume against the number of observations, all from one reference point.
-
-        Raises:
-            InvalidArgument: a compared experiment lacks one of the metrics.
-        """
-        everyone = self._everyone(compare)
-        point = self._handle.pareto_front().reference_point or None
-        curves = {
-            label: handle.hypervolume_history(reference_point=point) for label, handle in everyone.items()
-        }
-        return saved(history(self._handle.experiment, curves), save)
-
-    def _everyone(self, compare: Any) -> "dict[str, ExperimentHandle]":
-        others = compare if isinstance(compare, Mapping) else {compare.name: compare} if compare else {}
-        names = {metric.name for metric in self._handle.experiment.optimized_metrics}
-        for label, handle in others.items():
-            if not names <= {metric.name for metric in handle.experiment.metrics}:
-                raise InvalidArgument.of("compare", f"{label!r} lacks some of the metrics {sorted(names)}")
-        own = self._handle.name
-        if own in others:
-            own = f"{own} ({self._handle.id})"
-        return {own: self._handle, **others}
-
-    def _series(self, compare: Any) -> list[Series]:
-        point = None
-        found = []
-        for label, handle in self._everyone(compare).items():
-            front = handle.pareto_front(reference_point=point)
-            point = point or front.reference_point or None
-            found.append(Series(label, handle.observations(), front))
-        return found
 
 
 def saved(figure: "Figure", path: str | Path | None) -> "Figure":
@@ -209,7 +142,7 @@ def _pair(
         values = [value_of(o, metric) for o in everything]
         window = view(metric, values, [one.front for one in series])
         seen = [v for v in values if window is None or window[0] <= v <= window[1]]
-        _dress(ax, metric, axis, seen)
+        dress(ax, metric, axis, seen)
         if window is not None:
             getattr(ax, f"set_{axis}lim")(window)
             outside |= {o.id for o in everything if not window[0] <= value_of(o, metric) <= window[1]}
@@ -289,7 +222,7 @@ def _course(ax: "Axes", metric: Metric, series: Sequence[Series]) -> None:
         x = [o.ordinal for o in known]
         ax.scatter(x, [value_of(o, metric) for o in known], s=24, c=colour, alpha=0.5, label=one.label)
         ax.step(x, best, where="post", color=colour, linewidth=1.8, label=f"{one.label}: best so far")
-    _dress(ax, metric, "y", [value_of(o, metric) for one in series for o in one.measured((metric,))])
+    dress(ax, metric, "y", [value_of(o, metric) for one in series for o in one.measured((metric,))])
     ax.set_xlabel("observation")
 
 
@@ -323,7 +256,7 @@ def history(experiment: Experiment, curves: Mapping[str, Sequence[float]]) -> "F
     return figure
 
 
-def _dress(ax: "Axes", metric: Metric, axis: Literal["x", "y"], values: Sequence[float]) -> None:
+def dress(ax: "Axes", metric: Metric, axis: Literal["x", "y"], values: Sequence[float]) -> None:
     """Label an axis with name, unit and direction; scale it; mark the threshold."""
     if len(values) > 1 and min(values) > 0 and max(values) / min(values) > LOG_RATIO:
         getattr(ax, f"set_{axis}scale")("log")

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from paretune.cli import move, read, run, steer, study, token, up
+from paretune.cli import insight, move, read, run, steer, study, token, up
 from paretune.cli.console import Remarks, clean
 from paretune.errors import (
     AlreadyExists,
@@ -81,6 +81,16 @@ for reading in (read.experiments, read.show, read.front, read.watch, read.export
 app.command(name="import")(move.import_)
 for moving in (move.backup, move.restore):
     app.command()(moving)
+for asking in (
+    insight.predict,
+    insight.recommend,
+    insight.importance,
+    insight.robustness,
+    insight.attainment,
+    insight.forecast,
+    insight.plot,
+):
+    app.command()(asking)
 for steering in (steer.pause, steer.resume, steer.delete):
     app.command()(steering)
 

@@ -16,7 +16,8 @@ from paretune.observation import MetricValue, ParetoFront
 from paretune.parameters import Categorical, Parameter, Scalar
 
 
-def _table(*columns: str, title: str = "") -> Table:
+def new_table(*columns: str, title: str = "") -> Table:
+    """A table in the one style that all have."""
     table = Table(box=box.SIMPLE_HEAD, title=clean(title) or None, title_justify="left", pad_edge=False)
     for column in columns:
         table.add_column(clean(column))
@@ -25,7 +26,7 @@ def _table(*columns: str, title: str = "") -> Table:
 
 def experiments_table(experiments: Iterable[Experiment]) -> Table:
     """One line for each experiment."""
-    table = _table("id", "name", "state", "done", "failed", "created")
+    table = new_table("id", "name", "state", "done", "failed", "created")
     for index in (0, 3, 5):
         table.columns[index].no_wrap = True
     for e in experiments:
@@ -95,7 +96,7 @@ def tokens_table(rows: Sequence[Mapping[str, str]]) -> Table:
 
 def parameters_table(experiment: Experiment) -> Table:
     """The search space."""
-    table = _table("parameter", "values", "scale", "when")
+    table = new_table("parameter", "values", "scale", "when")
     for parameter in experiment.space:
         when = parameter.condition
         table.add_row(
@@ -114,7 +115,7 @@ def _when_text(parameter: Parameter) -> str:
 
 def metrics_table(experiment: Experiment) -> Table:
     """The metrics."""
-    table = _table("metric", "goal", "role", "threshold")
+    table = new_table("metric", "goal", "role", "threshold")
     for metric in experiment.metrics:
         table.add_row(
             Text(clean(metric.name)), metric.goal.name.lower(), metric.strategy.name.lower(),
@@ -146,7 +147,7 @@ def front_tables(experiment: Experiment, front: ParetoFront, width: int) -> list
     console = Console(width=10_000)
     if Measurement.get(console, console.options, whole).maximum <= width:
         return [whole]
-    configurations = _table("#", "configuration")
+    configurations = new_table("#", "configuration")
     for point in front:
         text = assignments_text(in_order(experiment, point.assignments))
         configurations.add_row(str(point.observation.ordinal), Text(clean(text)))
@@ -157,7 +158,7 @@ def _front_table(experiment: Experiment, front: ParetoFront, parameters: Iterabl
     """One row for each point, with a column for each metric and for each of the parameters."""
     metrics = [metric for metric in experiment.metrics if metric.strategy is not Strategy.STORE]
     heads = [f"{metric.name} ({metric.unit})" if metric.unit else metric.name for metric in metrics]
-    table = _table("#")
+    table = new_table("#")
     for head in (*heads, "P(eff.)"):
         table.add_column(clean(head), justify="right", no_wrap=True)
     parameters = list(parameters)
