@@ -5,7 +5,7 @@ import sys
 import pytest
 
 import paretune as pt
-from paretune import geometry
+from paretune import geometry, insight_plots
 from paretune.errors import InvalidArgument
 from paretune.observation import MetricValue, Observation, ParetoFront, ParetoPoint
 
@@ -120,3 +120,60 @@ def test_view_shows_where_fronts_differ_and_leaves_far_points_out():
     assert 0.95 < high < 1.0
     assert geometry.view(pt.Maximize("accuracy"), [0.87, 0.96], [front]) is None
     assert geometry.view(pt.Maximize("accuracy"), [0.1, 0.5], []) is None
+
+
+@pytest.fixture
+def learned(client, fields):
+    """Enough of an experiment for a model; one of its parameters depends on another."""
+    made = client.create_experiment(**fields(policy="sobol", observation_budget=12))
+    for suggestion in made.suggest(12):
+        x, n = suggestion.assignments["x"], suggestion.assignments["n"]
+        made.observe(suggestion, {"accuracy": n * (1.0 - (x - 0.4) ** 2), "cost": 2.0 * n})
+    return made
+
+
+def test_what_the_model_says(learned, tmp_path):
+    for draw in (learned.plot.attainment, learned.plot.importance, learned.plot.hypervolume):
+        draw(save=tmp_path / "picture.png")
+        assert is_png(tmp_path / "picture.png")
+    panels = [axes.get_title(loc="left").strip() for axes in learned.plot.importance().axes]
+    assert panels == ["accuracy", "cost", "reaching the front"]
+
+
+def test_slices_show_every_metric_along_parameters(learned):
+    figure = learned.plot.slices({"x": 0.4, "n": 3, "kind": "plain"}, ["x", "kind"])
+    assert [axes.get_xlabel() for axes in figure.axes[2:]] == ["x", "kind"]
+    (line,) = figure.axes[0].lines
+    assert len(line.get_xdata()) == 31
+    best = line.get_xdata()[line.get_ydata().argmax()]
+    assert best == pytest.approx(0.4, abs=0.15)
+    assert len(learned.plot.slices().axes) >= 6
+    with pytest.raises(InvalidArgument, match="did you mean 'kind'"):
+        learned.plot.slices(parameters=["kid"])
+    with pytest.raises(InvalidArgument, match="missing"):
+        learned.plot.slices({"x": 0.4})
+
+
+def test_slices_stay_in_the_search_space():
+    space = pt.SearchSpace(
+        (
+            pt.Double("a", 0, 1),
+            pt.Double("b", 0, 1),
+            pt.Categorical("kind", ["plain", "deep"]),
+            pt.Int("depth", 1, 100, log=True, when={"kind": ["deep"]}),
+        ),
+        (pt.LinearConstraint({"a": 1.0, "b": 1.0}, 1.0),),
+    )
+    experiment = pt.Experiment("e", space, (pt.Minimize("f"),))
+    at = {"a": 0.1, "b": 0.5, "kind": "plain"}
+    found = insight_plots.slices(experiment, at, ["a", "kind"])
+    assert max(one["a"] for one in found["a"]) <= 0.5
+    assert found["kind"] == [at, {**at, "kind": "deep", "depth": 10}]
+
+
+def test_attainment_is_drawn_for_two_metrics(client, fields):
+    made = client.create_experiment(**fields(metrics=[pt.Minimize("f")], policy="sobol"))
+    for suggestion in made.suggest(6):
+        made.observe(suggestion, {"f": suggestion.assignments["x"]})
+    with pytest.raises(InvalidArgument, match="two optimized metrics"):
+        made.plot.attainment()

@@ -126,7 +126,8 @@ def _advice(history: History, volumes: Array, threshold: float, ref: Array) -> S
     trials = volumes.shape[1] - 1
     stop = relative < threshold
     reason = (
-        f"{trials} more trials are expected to add {relative:.2%} to the hypervolume "
+        f"{trials} more trial{' is' if trials == 1 else 's are'} expected to add {relative:.2%} "
+        "to the hypervolume "
         f"(90 % interval {low:.2%} to {high:.2%}), {'below' if stop else 'not below'} {threshold:.2%}: "
         f"{'stop' if stop else 'go on'}."
     )

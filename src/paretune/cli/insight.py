@@ -187,6 +187,8 @@ def attainment(
 ) -> None:
     """Show how certain the front is: what it attains with given probability.
 
+    Ten points of each surface; `paretune plot EXPERIMENT attainment` and --json show all.
+
     Example: paretune attainment digits --level 0.9
     """
     with opened(server, database) as client:
@@ -222,7 +224,7 @@ def forecast(
         return
     if found.forecast:
         print_table(tables.forecast_table(found))
-    say(f"{'Stop' if found.stop else 'Go on'}: {found.reason}")
+    say(found.reason)
 
 
 class Picture(Enum):

@@ -12,7 +12,8 @@ from paretune.insight import Attainment, AttainmentSurface, Importance, Robustne
 from paretune.observation import MetricPrediction
 from paretune.parameters import Assignments
 
-SHOWN_FORECASTS = 10
+SHOWN = 10
+"""Rows of a curve, where a picture or `--json` shows all."""
 
 
 def _numbers(*columns: str) -> Table:
@@ -37,7 +38,7 @@ def configuration_lines(experiment: Experiment, assignments: Assignments) -> Ite
 
 def prediction_table(experiment: Experiment, told: Iterable[MetricPrediction]) -> Table:
     """Expected values with standard deviations."""
-    table = _numbers("metric", "expected", "+-")
+    table = _numbers("metric", "expected", "±")
     for one in told:
         head = Text(clean(_heads(experiment)[one.metric]))
         table.add_row(head, number(one.mean), f"{one.stddev:.2g}")
@@ -70,10 +71,11 @@ def robustness_table(experiment: Experiment, found: Robustness, ordinals: Mappin
 
 
 def surface_table(experiment: Experiment, surface: AttainmentSurface) -> Table:
-    """The best points of one surface."""
+    """Some of the best points of one surface, from one end to the other."""
     heads = [_heads(experiment)[metric.name] for metric in experiment.optimized_metrics]
     table = _numbers(f"attained with {surface.level:.0%}", *heads)
-    for point in surface.points:
+    step = -(-len(surface.points) // SHOWN)
+    for point in surface.points[:: step or 1]:
         table.add_row("", *(number(point[metric.name]) for metric in experiment.optimized_metrics))
     if not surface.points:
         table.add_row("nothing")
@@ -91,9 +93,9 @@ def attainment_caption(found: Attainment) -> str:
 
 
 def forecast_table(found: StopAdvice) -> Table:
-    """The hypervolume after more trials: at most ten rows, the last one always."""
+    """The hypervolume after more trials, the last one always."""
     table = _numbers("more trials", "hypervolume", "5 %", "95 %")
-    step = -(-len(found.forecast) // SHOWN_FORECASTS)
+    step = -(-len(found.forecast) // SHOWN)
     for one in reversed(found.forecast[::-1][::step]):
         table.add_row(str(one.trials), *(number(v) for v in (one.mean, one.low, one.high)))
     return table
