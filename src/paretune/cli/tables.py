@@ -88,7 +88,7 @@ def experiment_facts(experiment: Experiment) -> Table:
 
 def tokens_table(rows: Sequence[Mapping[str, str]]) -> Table:
     """Tokens, a line for each; `rows` all have the same keys."""
-    table = _table(*rows[0])
+    table = new_table(*rows[0])
     for row in rows:
         table.add_row(*(Text(clean(value)) for value in row.values()))
     return table
