@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 NAMES = frozenset(
@@ -85,10 +85,20 @@ _ACTIONS: dict[str, Callable[[float], Callable[[], None]]] = {
     "raise": lambda _: _raise,
 }
 
-_ACTIVE = parse(os.environ.get("PARETUNE_FAILPOINTS", "")) if os.environ.get("PARETUNE_TEST") == "1" else {}
+_ACTIVE: dict[str, Failpoint] = {}
+
+
+def arm(environment: Mapping[str, str]) -> None:
+    """Take over what an environment asks for; nothing unless it is that of a test."""
+    _ACTIVE.clear()
+    if environment.get("PARETUNE_TEST") == "1":
+        _ACTIVE.update(parse(environment.get("PARETUNE_FAILPOINTS", "")))
 
 
 def hit(name: str) -> None:
     """Pass the place `name`."""
     if _ACTIVE and name in _ACTIVE:
         _ACTIVE[name].hit()
+
+
+arm(os.environ)

@@ -1,0 +1,209 @@
+"""Two hundred workers on one Optimizer and Store; then four times as many questions as they can answer."""
+
+import asyncio
+import random
+import statistics
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import psutil
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from lanes import Finding
+from nursery import Nursery
+from optimizer_kills import Suite
+from store_cases import experiment, metric_values
+
+from paretune.v1 import optimizer_pb2, optimizer_pb2_grpc, store_pb2_grpc, types_pb2
+from paretune.v1 import store_pb2 as pb
+
+WORKERS = 200
+TIMEOUT = 30.0
+
+
+@dataclass
+class Load:
+    """What the clients saw, in seconds, by kind of call."""
+
+    took: dict[str, list[float]] = field(
+        default_factory=lambda: {"suggest": [], "observe": [], "heartbeat": []}
+    )
+    shed: dict[str, list[float]] = field(
+        default_factory=lambda: {"suggest": [], "observe": [], "heartbeat": []}
+    )
+    unadvised: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def p99(self, kind: str) -> float:
+        return statistics.quantiles(self.took[kind], n=100)[98] if len(self.took[kind]) > 1 else 0.0
+
+
+class Clients:
+    """All workers, in this process."""
+
+    def __init__(self, address: str, name: str) -> None:
+        # Several connections, because one carries a limited number of calls at once.
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
+        self.channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(4)]
+        self.name = name
+
+    async def close(self) -> None:
+        for channel in self.channels:
+            await channel.close()
+
+    async def call(self, load: Load, kind: str, worker: int, request: object) -> object | None:
+        channel = self.channels[worker % len(self.channels)]
+        stub = (
+            optimizer_pb2_grpc.OptimizerServiceStub(channel).Suggest
+            if kind == "suggest"
+            else getattr(store_pb2_grpc.StoreServiceStub(channel), kind.capitalize())
+        )
+        begin = time.perf_counter()
+        try:
+            reply = await stub(request, timeout=TIMEOUT)
+        except grpc.aio.AioRpcError as failure:
+            if failure.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                load.shed[kind].append(time.perf_counter() - begin)
+                load.unadvised += not _advice(failure)
+            else:
+                load.failed.append(f"{kind}: {failure.code().name} {failure.details()}")
+            return None
+        load.took[kind].append(time.perf_counter() - begin)
+        return reply
+
+    async def trial(self, load: Load, worker: int, pause: float = 0.0) -> bool:
+        """Ask, train for `pause` seconds with a sign of life, report."""
+        asked = optimizer_pb2.SuggestRequest(experiment_id=self.name, worker=f"w{worker}")
+        reply = await self.call(load, "suggest", worker, asked)
+        if reply is None:
+            return False
+        (given,) = reply.suggestions  # type: ignore[attr-defined]
+        await asyncio.sleep(pause / 2)
+        beat = pb.HeartbeatRequest(suggestion_id=given.id, fence=given.lease.fence)
+        await self.call(load, "heartbeat", worker, beat)
+        await asyncio.sleep(pause / 2)
+        result = types_pb2.Observation(
+            experiment_id=self.name, suggestion_id=given.id, values=metric_values(accuracy=0.5, ms=1.0)
+        )
+        request = pb.ObserveRequest(observation=result, fence=given.lease.fence, request_id=given.id)
+        return await self.call(load, "observe", worker, request) is not None
+
+
+def _advice(failure: grpc.aio.AioRpcError) -> bool:
+    status = rpc_status.from_call(failure)
+    return status is not None and any(
+        detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for detail in status.details
+    )
+
+
+async def _steady(
+    clients: Clients, seconds: float, train: float, workers: int = WORKERS
+) -> tuple[Load, float]:
+    """A closed loop: every worker begins anew when it is done. What they saw, and trials per second."""
+    load, done, end, rng = Load(), 0, time.monotonic() + seconds, random.Random(1)
+
+    async def work(number: int) -> None:
+        nonlocal done
+        await asyncio.sleep(rng.uniform(0, train))
+        while time.monotonic() < end:
+            if await clients.trial(load, number, rng.uniform(0.5, 1.5) * train):
+                done += 1
+            else:
+                await asyncio.sleep(rng.uniform(0.1, 0.3))
+
+    await asyncio.gather(*(work(number) for number in range(workers)))
+    return load, done / seconds
+
+
+async def _flood(clients: Clients, seconds: float, rate: float) -> tuple[Load, float]:
+    """An open loop: so many questions a second, answered or not; answered ones are carried to their end."""
+    load, done, begin, number = Load(), 0, time.monotonic(), 0
+    tasks: set[asyncio.Task] = set()
+
+    async def one(worker: int) -> None:
+        nonlocal done
+        done += await clients.trial(load, worker)
+
+    while (now := time.monotonic()) < begin + seconds:
+        while number < (now - begin) * rate:
+            number += 1
+            task = asyncio.create_task(one(number))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        await asyncio.sleep(0.002)
+    rate_done = done / seconds
+    await asyncio.gather(*tasks)
+    return load, rate_done
+
+
+async def _run(clients: Clients, seconds: float) -> tuple[list[tuple[str, Load, float]], float]:
+    phases = []
+    for name, work in (
+        ("200 workers", lambda: _steady(clients, seconds, 2.0)),
+        ("peak", lambda: _steady(clients, seconds / 2, 0.0, 32)),
+    ):
+        load, rate = await work()
+        phases.append((name, load, rate))
+    load, rate = await _flood(clients, seconds, 4 * phases[-1][2])
+    phases.append(("4x", load, rate))
+    load, rate = await _steady(clients, max(seconds / 4, 2), 2.0)
+    phases.append(("after", load, rate))
+    return phases, phases[2][2] / max(phases[1][2], 1e-9)
+
+
+def run(nursery: Nursery, folder: Path, seconds: float, *, broken: str = "", strict: bool = True) -> Finding:
+    """What must hold under any load; with `strict` also what must hold on two idle cores, in milliseconds."""
+    suite, finding = Suite(nursery, folder, broken), Finding()
+    for module in ("paretune_store", "paretune_optimizer"):
+        suite.start(module)
+    memory = {m: psutil.Process(c.pid) for m, c in suite.children.items()}
+
+    async def main() -> tuple[list[tuple[str, Load, float]], float]:
+        clients = Clients(suite.addresses["paretune_optimizer"], "load")
+        made = experiment(id="load", policy=types_pb2.POLICY_RANDOM, ttl=120)
+        await store_pb2_grpc.StoreServiceStub(clients.channels[0]).CreateExperiment(
+            pb.CreateExperimentRequest(experiment=made), timeout=60
+        )
+        try:
+            return await _run(clients, seconds)
+        finally:
+            await clients.close()
+
+    try:
+        phases, kept = asyncio.run(main())
+        sizes = {m: p.memory_info().rss / 1e6 for m, p in memory.items()}
+        log = Path(f"{suite.database}-wal").stat().st_size / 1e6
+    finally:
+        suite.stop()
+    for name, load, _ in phases:
+        finding.rounds += sum(map(len, load.took.values()))
+        finding.violations += [f"{name}: {what}" for what in load.failed[:3]]
+        if load.unadvised:
+            finding.violations.append(f"{name}: {load.unadvised} refusals without RetryInfo")
+        if load.shed["heartbeat"] or load.shed["observe"]:
+            finding.violations.append(f"{name}: a heartbeat or a result was turned away")
+    by_name = {name: load for name, load, _ in phases}
+    if not by_name["4x"].shed["suggest"]:
+        finding.violations.append("nothing was turned away at 4x: the queues have no bound")
+    if log > 64:
+        finding.violations.append(f"the log has {log:.0f} MB")
+    if strict:
+        limits = (("200 workers", "suggest", 0.5), ("200 workers", "heartbeat", 0.2), ("4x", "suggest", 0.5))
+        for name, kind, limit in limits:
+            if (took := by_name[name].p99(kind)) > limit:
+                finding.violations.append(
+                    f"{name}: p99 of {kind} is {took * 1e3:.0f} ms, at most {limit * 1e3:.0f}"
+                )
+        if kept < 0.8:
+            finding.violations.append(f"goodput under 4x is {kept:.0%} of the peak, at least 80 %")
+    rates = ", ".join(
+        f"{name} {rate:.0f}/s p99 {load.p99('suggest') * 1e3:.0f} ms" for name, load, rate in phases
+    )
+    finding.note = (
+        f"{rates}; kept {kept:.0%}; {len(by_name['4x'].shed['suggest'])} turned away; "
+        f"Store {sizes['paretune_store']:.0f} MB, Optimizer {sizes['paretune_optimizer']:.0f} MB, "
+        f"log {log:.0f} MB"
+    )
+    return finding
