@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help demo test check pytest setup protos up clean bench test-clients
+.PHONY: help demo test check pytest setup protos up clean bench test-clients test-reliability soak
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
@@ -33,6 +33,12 @@ check: .venv/dev .venv/protos/done ## Format, lint, types, imports, protos, stub
 
 test-clients: .venv/dev ## Build the clients in Node, Go and C++ and run the conformance cases through them.
 	$(BIN)/python clients/run.py --table docs/conformance.md $(ARGS)
+
+test-reliability: .venv/dev ## Kills, power loss, bad disks and networks, overload, broken builds: half an hour; prints a table.
+	@$(BIN)/python tests/reliability/lanes.py reliability $(ARGS)
+
+soak: .venv/dev ## The same with an hour of load.
+	@$(BIN)/python tests/reliability/lanes.py soak $(ARGS)
 
 setup: .venv/dev ## Install everything for development into .venv.
 

@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +14,9 @@ LANE = os.environ.get("PARETUNE_LANE", "ci")
 """ci (inside `make test`), reliability or soak."""
 TABLE = os.environ.get("PARETUNE_TABLE", "")
 """File to which every finding is added as a line of JSON; none when empty."""
+
+
+FOLDER = Path(__file__).parent
 
 
 def rounds(ci: int, reliability: int, soak: int = 0) -> int:
@@ -61,3 +67,34 @@ def table(path: Path) -> str:
             cells = (row["invariant"], row["rounds"], row["violations"], round(row["seconds"]), row["note"])
             lines += [f"| {' | '.join(map(str, cells))} |"]
     return "\n".join(lines)
+
+
+def main(lane: str, arguments: list[str]) -> int:
+    """Run a whole lane and print its table; the exit code of the tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table.jsonl"
+        path.touch()
+        environment = os.environ | {"PARETUNE_LANE": lane, "PARETUNE_TABLE": str(path)}
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:xdist",
+            "--tb=short",
+            str(FOLDER),
+            *arguments,
+        ]
+        code = subprocess.run(command, env=environment, check=False).returncode
+        commit = subprocess.run(
+            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+        ).stdout.strip()
+        load = os.getloadavg()[0]
+        print(f"\n{time.strftime('%Y-%m-%d')}, commit {commit}, {os.cpu_count()} cores, load {load:.0f}\n")
+        print(table(path))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2:]))
