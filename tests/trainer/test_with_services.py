@@ -7,8 +7,9 @@ import pytest
 
 from paretune.client import Client
 from paretune.experiment import LeasePolicy, Maximize, Minimize
-from paretune.observation import OutcomeKind, SuggestionState
+from paretune.observation import OutcomeKind, Suggestion, SuggestionState
 from paretune.parameters import Double, Int
+from paretune.stopping import EarlyStopping, EarlyStoppingRule
 
 
 @pytest.fixture
@@ -107,6 +108,30 @@ def test_sigterm_hands_running_trials_back(services, client, start_trainer):
     (suggestion,) = client.list_suggestions(experiment_id)
     assert suggestion.state is SuggestionState.QUEUED
     assert client.get_experiment(experiment_id).progress.observations == 0
+
+
+def test_a_hopeless_trial_is_stopped_early(services, client, start_trainer):
+    handle = client.create_experiment(
+        name="e",
+        parameters=[Double("x", 0, 1)],
+        metrics=[Maximize("accuracy"), Minimize("latency")],
+        observation_budget=2,
+        workload="sample_workloads:climb",
+        fidelity="steps 2..20",
+        early_stopping=EarlyStopping((EarlyStoppingRule.HALVING,), reduction=2),
+    )
+    for x in (0.9, 0.1):
+        client.queue(handle.id, {"x": x})
+    start_trainer("--server", services.address, "--experiment", handle.id)
+    good, hopeless = wait_for(client, handle.id, 2)
+    assert (good.outcome.kind, good.value("accuracy")) == (OutcomeKind.OK, 18.0)
+    assert hopeless.outcome.kind is OutcomeKind.STOPPED_EARLY
+    assert hopeless.outcome.step >= 2
+    assert hopeless.value("accuracy") == pytest.approx(0.1 * hopeless.outcome.step)
+    changes = (event.change for event in client.watch(handle.id))
+    reason = next(one.stop_reason for one in changes if isinstance(one, Suggestion) and one.stop_reason)
+    assert reason.startswith("halving: place 2 of 2")
+    assert [point.observation.id for point in handle.pareto_front()] == [good.id]
 
 
 def test_a_cancelled_suggestion_ends_its_trial(services, client, start_trainer):

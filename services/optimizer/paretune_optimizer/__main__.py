@@ -20,6 +20,7 @@ from paretune_optimizer.ahead import Ahead
 from paretune_optimizer.feed import Feed
 from paretune_optimizer.forward import StoreForwarder
 from paretune_optimizer.servicer import OptimizerServicer
+from paretune_optimizer.stop_feed import StopFeed
 
 SERVICES = ["paretune.v1.OptimizerService", "paretune.v1.StoreService"]
 
@@ -41,14 +42,19 @@ async def run(
     background.submit(import_module, "scipy.stats")  # half a second, which no question should wait for
     ahead = Ahead(background) if work_ahead else None
     feed = Feed(channel, capacity, ahead, credentials)
+    stops = StopFeed(channel, credentials)
 
     def register(server: grpc.aio.Server) -> None:
         servicer = OptimizerServicer(channel, feed, executor, ahead)
         optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(servicer, server)
         server.add_generic_rpc_handlers((StoreForwarder(channel),))
 
+    async def stopping() -> None:
+        await stops.close()
+        await feed.close()
+
     try:
-        await serve(serving, register, SERVICES, stopping=feed.close)
+        await serve(serving, register, SERVICES, started=stops.start, stopping=stopping)
     finally:
         await channel.close()
         for pool in (executor, background):

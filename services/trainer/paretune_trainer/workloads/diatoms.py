@@ -28,7 +28,7 @@ from paretune_trainer.workloads.fcn import (
     batches,
     initial_kernels,
 )
-from paretune_trainer.workloads.measure import accuracy_with_error, time_call
+from paretune_trainer.workloads.measure import accuracy_with_error, rough_time, time_call
 
 
 class Network(Protocol):
@@ -90,13 +90,17 @@ def diatoms(parameters: Mapping[str, Value], trial: TrialHandle) -> Mapping[str,
             threads=int(settings["threads"]),
         )
         rate = LearningRate(configuration.learning_rate, configuration.decay, preset.patience)
+        seconds = 0.0
         for epoch in range(1, epochs + 1):
             loss = network.train_epoch(batches(rng, len(train.labels), configuration.batch_size), rate)
             if not math.isfinite(loss):
                 raise Infeasible(f"the training loss is {loss} in epoch {epoch}")
             rate.end_epoch(loss)
             if epoch % preset.checkpoint_every == 0 or epoch == epochs:
-                trial.checkpoint(epoch, accuracy=network.correct() / len(valid.labels))
+                seconds = seconds or rough_time(network.infer, trial, network.synchronize)
+                trial.checkpoint(
+                    epoch, accuracy=network.correct() / len(valid.labels), inference_time=seconds
+                )
             if trial.should_stop():
                 break
         accuracy = accuracy_with_error(network.correct(), len(valid.labels))

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from paretune_trainer.workload import Infeasible, Measured, TrialHandle, Value
 from paretune_trainer.workloads.adam import Adam
 from paretune_trainer.workloads.catalog import DIGITS
-from paretune_trainer.workloads.measure import accuracy_with_error, latency_clock, time_call
+from paretune_trainer.workloads.measure import accuracy_with_error, latency_clock, rough_time, time_call
 from paretune_trainer.workloads.torch_device import (
     choose_device,
     keep_host_memory,
@@ -75,6 +75,11 @@ def digits(parameters: Mapping[str, Value], trial: TrialHandle) -> Mapping[str, 
         adam = Adam(network.parameters())
         steps = math.ceil(len(train_x) / values["batch_size"])
         accuracy = accuracy_with_error(0, len(valid_y))
+        milliseconds = 0.0
+
+        def infer() -> object:
+            return network(valid_x)
+
         for epoch in range(1, epochs + 1):
             network.train()
             total = torch.zeros((), device=device)
@@ -92,15 +97,16 @@ def digits(parameters: Mapping[str, Value], trial: TrialHandle) -> Mapping[str, 
             network.eval()
             with torch.inference_mode():
                 correct = int((network(valid_x).argmax(1) == valid_y).sum())
+                milliseconds = milliseconds or 1e3 * rough_time(infer, trial, synchronizer(device))
             accuracy = accuracy_with_error(correct, len(valid_y))
-            trial.checkpoint(epoch, accuracy=accuracy[0])
+            trial.checkpoint(epoch, accuracy=accuracy[0], inference_ms=milliseconds)
             if trial.should_stop():
                 break
 
         network.eval()
         with torch.inference_mode():
             timing = time_call(
-                lambda: network(valid_x),
+                infer,
                 trial=trial,
                 synchronize=synchronizer(device),
                 budget_s=0.5,

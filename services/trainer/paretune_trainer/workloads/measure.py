@@ -144,6 +144,19 @@ def time_call(
     )
 
 
+def rough_time(
+    call: Callable[[], object], trial: TrialHandle, synchronize: Callable[[], None] = _nothing
+) -> float:
+    """Seconds that `call` takes, from a few repeats: for intermediate vectors.
+
+    Early stops are judged by them, and inference takes as long with untrained weights: a training can say it
+    with its first checkpoint.
+    """
+    return time_call(
+        call, trial=trial, synchronize=synchronize, warmup=1, repeats=_MIN_REPEATS, budget_s=0.0
+    ).median
+
+
 class Laps:
     """The total of a duration that happens once, such as a training, with its error.
 

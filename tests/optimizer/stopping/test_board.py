@@ -1,0 +1,122 @@
+"""The board: what events of an experiment say about its trainings."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+import paretune as pt
+from paretune.observation import Checkpoint, Event, Lease, MetricPrediction
+from paretune_optimizer.stopping.board import Board
+
+LEASE = Lease("w", "1", datetime(2026, 1, 1, tzinfo=UTC))
+HALVING = pt.EarlyStopping((pt.EarlyStoppingRule.HALVING,))
+
+
+class Course:
+    """A board, and events told in few words."""
+
+    def __init__(self, **fields):
+        fields = {"fidelity": pt.Fidelity("epochs", 3, 30), "early_stopping": HALVING, **fields}
+        self.experiment = pt.Experiment(
+            "e",
+            pt.SearchSpace((pt.Double("x", 0, 1),)),
+            (pt.Maximize("accuracy", threshold=fields.pop("threshold", None)), pt.Minimize("ms")),
+            **fields,
+        )
+        self.board = Board(self.experiment)
+
+    def suggestion(self, key, attempt=1, **fields):
+        fields = {"state": pt.SuggestionState.LEASED, "lease": LEASE, **fields}
+        self.board.apply(Event(0, pt.Suggestion(key, "e", 1, {"x": 0.5}, attempt=attempt, **fields)))
+
+    def step(self, key, step, attempt=1, **values):
+        told = tuple(pt.MetricValue(name, value) for name, value in values.items())
+        return self.board.apply(Event(0, Checkpoint(key, step, told, attempt)))
+
+    def end(self, key, kind=pt.OutcomeKind.OK, **values):
+        told = tuple(pt.MetricValue(name, value) for name, value in values.items())
+        reason = "" if kind is pt.OutcomeKind.OK else "so"
+        observation = pt.Observation(
+            {"x": 0.5}, told, pt.Outcome(kind, reason), id=f"o-{key}", suggestion_id=key, ordinal=1
+        )
+        self.board.apply(Event(0, observation))
+
+    def many(self, count=8):
+        """Trainings at the first rung, the i-th better the larger i is."""
+        for i in range(count):
+            self.suggestion(f"s{i}")
+            self.step(f"s{i}", 3, accuracy=i / 10, ms=10 - i)
+
+
+def test_a_training_is_judged_where_it_reaches_a_rung():
+    course = Course()
+    course.suggestion("a")
+    assert [course.step("a", step, accuracy=0.1, ms=1.0) for step in (1, 2, 3, 4, 8, 9, 26, 27, 30)] == [
+        *("", "", "a", "", "", "a", "", "a", ""),
+    ]
+
+
+def test_the_worst_are_stopped_and_the_best_go_on():
+    course = Course()
+    course.many()
+    stop = course.board.verdict("s0")
+    assert (stop.suggestion_id, stop.attempt, stop.rule) == ("s0", 1, pt.EarlyStoppingRule.HALVING)
+    assert stop.reason.startswith("halving: place 8 of 8 at this step")
+    assert course.board.verdict("s7") is None
+
+
+@pytest.mark.parametrize("how", ["asked", "queued", "observed", "cancelled", "unknown", "off"])
+def test_who_does_not_train_is_not_stopped(how):
+    course = Course()
+    course.many()
+    key = "s0"
+    if how == "asked":
+        course.suggestion("s0", stop_reason="halving: ...")
+    elif how == "queued":
+        course.suggestion("s0", state=pt.SuggestionState.QUEUED, lease=None)
+    elif how == "observed":
+        course.end("s0", accuracy=0.1, ms=1.0)
+    elif how == "cancelled":
+        course.suggestion("s0", state=pt.SuggestionState.CANCELLED, lease=None)
+    elif how == "unknown":
+        key = "nobody"
+    else:
+        from dataclasses import replace
+
+        course.board.apply(Event(0, replace(course.experiment, early_stopping=None)))
+    assert course.board.verdict(key) is None
+
+
+def test_another_attempt_begins_anew():
+    course = Course()
+    course.many()
+    course.suggestion("s0", attempt=2)
+    assert course.board.verdict("s0") is None
+    assert course.step("s0", 9, attempt=1, accuracy=0.9, ms=1.0) == ""  # of the superseded attempt
+    assert course.step("s0", 3, attempt=2, accuracy=0.0, ms=11.0) == "s0"
+    assert course.board.verdict("s0").attempt == 2
+
+
+def test_what_no_checkpoint_says_is_what_the_model_expected():
+    course = Course()
+    for i in range(8):
+        predictions = (MetricPrediction("ms", 10.0 - i, 1.0),)
+        course.suggestion(f"s{i}", provenance=pt.Provenance(predictions=predictions))
+        course.step(f"s{i}", 3, accuracy=i / 10)
+    assert course.board.verdict("s0") is not None
+    assert course.board.verdict("s7") is None
+
+
+def test_a_threshold_that_will_be_missed_is_named():
+    feasibility = pt.EarlyStopping((pt.EarlyStoppingRule.FEASIBILITY,), confidence=0.9)
+    course = Course(early_stopping=feasibility, threshold=0.8)
+    for i in range(20):
+        course.suggestion(f"f{i}")
+        course.step(f"f{i}", 3, accuracy=i / 50, ms=1.0)
+        course.end(f"f{i}", accuracy=i / 50 + 0.4, ms=1.0)
+    course.suggestion("a")
+    course.step("a", 3, accuracy=0.2, ms=1.0)
+    assert course.board.verdict("a").reason.startswith("feasibility: accuracy would miss its threshold")
+    course.suggestion("b")
+    course.step("b", 3, accuracy=0.5, ms=1.0)
+    assert course.board.verdict("b") is None
