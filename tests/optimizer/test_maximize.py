@@ -6,8 +6,10 @@ import numpy as np
 import optimizer_cases as cases
 import pytest
 
+from paretune.space import SearchSpace
+from paretune_optimizer.axes import Shape
 from paretune_optimizer.encoding import Encoding
-from paretune_optimizer.maximize import Deadline, fresh, maximize, mutate, neighbours, pool
+from paretune_optimizer.maximize import NEAR, Deadline, fresh, maximize, mutate, neighbours, pool
 
 FOREVER = Deadline(lambda: 0.0, math.inf)
 
@@ -89,3 +91,16 @@ def test_neighbours_differ_in_one_active_parameter():
     assert {9, 11} <= depths
     assert any(a["kind"] == "net" for a in listed)
     assert not any(np.array_equal(move, z) for move in moves)
+
+
+@pytest.mark.parametrize("space", [cases.CUBE, cases.CUBE[:1], cases.MIXED, cases.TREE, cases.GRIDS])
+def test_fresh_is_what_looking_at_every_pair_says(space):
+    rng = np.random.default_rng(0)
+    encoding = Encoding(SearchSpace(tuple(space)))
+    doubles = np.array([axis.shape is Shape.CONTINUOUS for axis in encoding.axes])
+    taken = encoding.from_unit(rng.random((100, encoding.dimension)))
+    Z = np.vstack([encoding.from_unit(rng.random((100, encoding.dimension))), taken[:60]])
+    Z[110:] += doubles * rng.choice([-9e-7, 9e-7, 1.1e-6], (50, 1))
+    gap = np.abs(Z[:, None] - taken[None])
+    same = np.all(gap[..., doubles] < NEAR, axis=2) & np.all(gap[..., ~doubles] == 0.0, axis=2)
+    assert np.array_equal(fresh(encoding, Z, taken), ~np.any(same, axis=1))

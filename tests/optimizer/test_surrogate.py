@@ -4,10 +4,8 @@ import numpy as np
 import optimizer_cases as cases
 
 from paretune.observation import MetricValue, Observation, Outcome, OutcomeKind
-from paretune_optimizer.history import History
 from paretune_optimizer.metrics import Map
 from paretune_optimizer.surrogate import (
-    ACTIVE_ROWS,
     anchor_before,
     label_rows,
     metric_rows,
@@ -70,16 +68,3 @@ def test_models_are_built_once_per_change():
     old = surrogate_of(history)
     history.add_observation(cases.result(history, {"x0": 0.1, "x1": 0.1, "x2": 0.1}, (0.0, 0.0), 11))
     assert surrogate_of(history) is not old
-
-
-def test_long_histories_use_an_active_set_that_keeps_the_front():
-    rng = np.random.default_rng(0)
-    history = History(cases.experiment())
-    for n in range(1, 601):
-        x = rng.random(3)
-        at = {f"x{i}": float(x[i]) for i in range(3)}
-        history.add_observation(cases.result(history, at, bowl(at), n))
-    gp = surrogate_of(history).metrics[0].gp
-    assert gp.rows.y.size == ACTIVE_ROWS
-    best = int(np.argmin(history.Y[:, 0]))
-    assert np.any(np.all(history.encoding.features(history.Z[best : best + 1]) == gp.rows.X, axis=1))

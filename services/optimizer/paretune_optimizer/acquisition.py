@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from paretune_optimizer.active import best_ranked
 from paretune_optimizer.encoding import Encoding
 from paretune_optimizer.feasibility import Chance, chances, probability
 from paretune_optimizer.gp import GaussianProcess
@@ -20,7 +21,7 @@ from paretune_optimizer.history import History
 from paretune_optimizer.improvement import Improvement, expected_improvement
 from paretune_optimizer.pareto import non_dominated
 from paretune_optimizer.priors import log_density
-from paretune_optimizer.surrogate import Surrogate, best_ranked
+from paretune_optimizer.surrogate import Surrogate
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]

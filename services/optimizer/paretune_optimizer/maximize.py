@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from paretune_optimizer.acquisition import Acquisition
 from paretune_optimizer.axes import Axis, Shape
 from paretune_optimizer.encoding import Encoding
-from paretune_optimizer.kernels import squared_distance
 from paretune_optimizer.projected_bfgs import ascend
 from paretune_optimizer.sampling import sobol_points
 
@@ -160,9 +159,15 @@ def fresh(encoding: Encoding, Z: Array, taken: Array) -> Mask:
     out = np.ones(Z.shape[0], dtype=np.bool_)
     if taken.shape[0] == 0 or Z.shape[0] == 0:
         return out
-    # A matrix product finds the few pairs worth an exact look; its rounding errors are far below the limit.
-    limit = 1e-9 * (1.0 + float(np.max(np.einsum("ij,ij->i", taken, taken))))
-    rows, columns = np.nonzero(squared_distance(Z, taken) < limit)
+    # Points that are close are close along any line; only the few such pairs are worth an exact look.
+    line = np.cos(1.0 + np.arange(Z.shape[1]))
+    place = taken @ line
+    order = np.argsort(place)
+    reach = 2.0 * NEAR * float(np.abs(line).sum()) + 1e-9 * float(np.max(np.abs(place)))
+    first = np.searchsorted(place[order], Z @ line - reach)
+    count = np.searchsorted(place[order], Z @ line + reach) - first
+    rows = np.repeat(np.arange(Z.shape[0]), count)
+    columns = order[np.arange(rows.size) + np.repeat(first - np.cumsum(count) + count, count)]
     gap = np.abs(Z[rows] - taken[columns])
     doubles = np.array([axis.shape is Shape.CONTINUOUS for axis in encoding.axes])
     same = np.all(gap[:, doubles] < NEAR, axis=1) & np.all(gap[:, ~doubles] == 0.0, axis=1)

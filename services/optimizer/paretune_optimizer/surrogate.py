@@ -18,11 +18,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import moocore
 import numpy as np
 from numpy.typing import NDArray
 
 from paretune.observation import OutcomeKind
+from paretune_optimizer.active import active_rows
 from paretune_optimizer.gp import GaussianProcess, Rows, merge_replicates
 from paretune_optimizer.history import History
 from paretune_optimizer.hyperparameters import fit, prior_mode
@@ -34,7 +34,6 @@ Ints = NDArray[np.intp]
 
 FEASIBILITY = -1
 """Column number that stands for the feasibility model."""
-ACTIVE_ROWS = 400
 FIT_ROWS = 300
 ANCHOR_ROWS = 150
 EVERY_ROW_UNTIL = 150
@@ -89,7 +88,7 @@ def _build(history: History) -> Surrogate:
         index = metric_rows(history, j)
         learned, seen = _learned(history, j, index)
         learned_at = min(learned_at, seen)
-        index = index[_active(history, index)]
+        index = index[_active(history, index, learned.theta)]
         transform, rows = _metric_data(history, j, index, learned.map)
         metrics[j] = MetricModel(transform, GaussianProcess(learned.theta, rows))
     failures = int(np.sum(history.outcome == OutcomeKind.INFEASIBLE.value))
@@ -97,9 +96,14 @@ def _build(history: History) -> Surrogate:
     if failures:
         index = label_rows(history)
         learned, _ = _learned(history, FEASIBILITY, index)
-        index = index[-ACTIVE_ROWS:]
+        index = index[_active(history, index, learned.theta)]
         feasibility = GaussianProcess(learned.theta, _label_data(history, index))
     return Surrogate(metrics, feasibility, failures, learned_at)
+
+
+def _active(history: History, index: Ints, theta: Array) -> Ints:
+    inverse_length = np.exp(-theta[:-2])[history.encoding.groups]
+    return active_rows(history, index, inverse_length, refit_before(index.size))
 
 
 def metric_rows(history: History, column: int) -> Ints:
@@ -198,33 +202,3 @@ def _score(gp: GaussianProcess, transform: Transform, y: Array) -> float:
     residual, variance = gp.leave_one_out()
     fitted = -0.5 * float(np.sum(residual**2 / variance + np.log(2.0 * np.pi * variance)))
     return fitted + float(np.sum(np.log(np.maximum(transform.slope(y), 1e-300))))
-
-
-def _active(history: History, index: Ints) -> Ints:
-    """Return positions within `index` of at most 400 rows: the front first, then a random cover.
-
-    The front has the say about where to look next, the cover about where not to; 70 % go to the best Pareto
-    ranks and 30 % to chance. How much quality this costs has not been measured.
-    """
-    if index.size <= ACTIVE_ROWS:
-        return np.arange(index.size)
-
-    best = np.flatnonzero(np.isin(index, best_ranked(history, index, int(0.7 * ACTIVE_ROWS))))
-    others = np.setdiff1d(np.arange(index.size), best)
-    rng = generator(history.experiment.seed, refit_before(index.size), Stream.FIT)
-    cover = rng.choice(others, size=ACTIVE_ROWS - best.size, replace=False)
-    return np.sort(np.concatenate([best, cover]))
-
-
-def best_ranked(history: History, index: Ints, count: int) -> Ints:
-    """Return at most `count` of the rows `index`, those of the best Pareto ranks, in order.
-
-    A metric that was not measured counts as the worst value seen.
-    """
-    if index.size <= count:
-        return index
-    Y = history.Y[index][:, history.roles.optimized]
-    known = np.isfinite(Y)
-    worst = np.max(np.where(known, Y, -np.inf), axis=0)
-    rank = moocore.pareto_rank(np.where(known, Y, np.where(np.isfinite(worst), worst, 0.0)))
-    return np.sort(index[np.argsort(rank, kind="stable")[:count]])
