@@ -15,7 +15,7 @@ import time
 import warnings
 from pathlib import Path
 
-from benchmarks.comparison import latency, report
+from benchmarks.comparison import claims, latency, report
 from benchmarks.comparison.methods import applies
 from benchmarks.comparison.problems import PROBLEMS
 from benchmarks.comparison.runs import Log, draw, search
@@ -24,6 +24,16 @@ HERE = Path(__file__).parent
 LIBRARIES = ("numpy", "scipy", "moocore", "optuna", "botorch", "gpytorch", "torch")
 # What random search is given, to see what ten or fifty times as many trainings buy.
 RANDOM_BUDGET = {"diatom1": 4800}
+# Everything behind RESULTS.md but the slow peers, most wanted first: problems, methods, seeds, evaluations.
+VARIANTS = "zdt1,dtlz2,dtlz2m3,wfg4,re21,re36,diatom1,tomatoes"
+SUITE = (
+    (",".join(p for p in PROBLEMS if p != "tomatoes"), "paretune,random,tpe,nsga2", 10, 100),
+    ("tomatoes", "paretune,random,tpe,nsga2,tpe_penalized,nsga2_penalized", 10, 200),
+    (VARIANTS, "paretune_reference", 3, 100),
+    ("zdt1,dtlz2,diatom1", "paretune_8", 3, 100),
+)
+SUITE_CLAIMS = (("front of 10,000", 0), ("made ahead", 0), *(("merged front", seed) for seed in range(3)))
+SUITE_LATENCY = ("paretune", "tpe", "nsga2", "gpsampler", "botorch")
 
 
 def environment() -> dict[str, str]:
@@ -61,20 +71,27 @@ def main() -> None:
     parser.add_argument(
         "--latency", default="", help="methods whose suggestions are timed, e.g. paretune,tpe"
     )
+    parser.add_argument("--suite", action="store_true", help="all that RESULTS.md tells, but slow peers")
     parser.add_argument("--report", action="store_true", help="only write RESULTS.md and the plots")
     args = parser.parse_args()
     args.log.parent.mkdir(parents=True, exist_ok=True)
     timings = args.log.with_name("latency.jsonl")
     log, here, end = Log(args.log), environment(), time.monotonic() + 60.0 * args.minutes
     warnings.filterwarnings("ignore")  # peers warn about experimental features and hard fits
-    # Seeds outermost: wherever it is stopped, methods and problems have equally many.
-    for seed in range(args.first_seed, args.first_seed + (0 if args.report else args.seeds)):
-        for name in args.problems.split(","):
-            for method in args.methods.split(","):
-                _one(log, name, method, seed, args.budget, here, end)
-    if not args.report:
+    asked = [(args.problems, args.methods, args.seeds, args.budget)]
+    figures = args.log.with_name("claims.jsonl")
+    for problems, methods, seeds, budget in () if args.report else SUITE if args.suite else asked:
+        # Seeds outermost: wherever it is stopped, methods and problems have equally many.
+        for seed in range(args.first_seed, args.first_seed + seeds):
+            for name in problems.split(","):
+                for method in methods.split(","):
+                    _one(log, name, method, seed, budget, here, end)
+    if args.suite:
+        latency.measure(timings, list(SUITE_LATENCY), here)
+        claims.measure(figures, SUITE_CLAIMS, here)
+    elif not args.report:
         latency.measure(timings, [m for m in args.latency.split(",") if m], here)
-    report.write(log.runs, timings, args.into)
+    report.write(log.runs, timings, figures, args.into)
 
 
 def _one(log: Log, name: str, method: str, seed: int, budget: int, here: dict[str, str], end: float) -> None:

@@ -7,6 +7,7 @@ and `paretune_reference`, which gets it as thresholds.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -64,6 +65,30 @@ class Paretune:
             return
         measured = tuple(MetricValue(m.name, float(v)) for m, v in zip(self._metrics, values, strict=True))
         self._history.add_observation(Observation(assignments, id=str(n), ordinal=n, values=measured))
+
+
+class Workers(Paretune):
+    """The same with eight trainings in progress, each as long as any other.
+
+    A worker that reports asks at once: suggestion n is made with the results of the first n - 8.
+    """
+
+    def __init__(self, problem: Problem, seed: int, budget: int, workers: int = 8) -> None:
+        super().__init__(problem, seed, budget)
+        self._workers, self._training = workers, deque[tuple[str, Assignments]]()
+
+    def ask(self) -> Assignments:
+        """Keep every worker busy; return what the next to finish has trained."""
+        while len(self._training) < self._workers:
+            ordinal, assignments = self._history.next_ordinal, super().ask()
+            self._history.add_pending(str(ordinal), ordinal, assignments)
+            self._training.append((str(ordinal), assignments))
+        return self._training[0][1]
+
+    def tell(self, assignments: Assignments, values: Array | None) -> None:
+        """Add the result of the training that `ask` returned."""
+        self._history.remove_pending(self._training.popleft()[0])
+        super().tell(assignments, values)
 
 
 class Optuna:
@@ -210,6 +235,7 @@ def _optuna(sampler: str, penalized: bool = False) -> Callable[[Problem, int, in
 METHODS: dict[str, Callable[[Problem, int, int], Method]] = {
     "paretune": Paretune,
     "paretune_reference": lambda problem, seed, budget: Paretune(problem, seed, budget, thresholds=True),
+    "paretune_8": Workers,
     "tpe": _optuna("TPESampler"),
     "nsga2": _optuna("NSGAIISampler"),
     "gpsampler": _optuna("GPSampler"),
