@@ -11,6 +11,7 @@ from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
+from inside import Recorder
 
 from paretune.access import Role
 from paretune.rpc.channel import open_async_channel, open_channel
@@ -85,13 +86,14 @@ class Doors:
         self._executor.shutdown(wait=False)
         self.node.close()
 
-    def run(self, coroutine):
+    def run(self, coroutine, timeout: float = 3600):
         """The result of a coroutine on the services' event loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(300)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
 
     async def _open(self) -> None:
         self.store = SqliteStore.open(self.folder / "paretune.db")
         self._servers = []
+        self.inside = Recorder()
         port = await self._serve(
             lambda s: store_pb2_grpc.add_StoreServiceServicer_to_server(StoreServicer(self.store), s), [STORE]
         )
@@ -113,6 +115,7 @@ class Doors:
         self.addresses[TRAINER] = f"127.0.0.1:{port}"
 
     async def _serve(self, register, services) -> int:
+        register(self.inside)
         tokens = self.tokens if self.closed else None
         server, port = open_server(
             Serving("127.0.0.1:0", tokens=tokens, audit=self.audit), register, services

@@ -2,18 +2,22 @@
 
 import asyncio
 import hashlib
+import os
 import random
 from collections import Counter
 
 import fuzz
 import grpc
+import inside
 import pytest
 from doors import METHODS, SERVICES
-from lane import SEED, rounds
+from lane import FULL, SEED, rounds
 from samples import requests_for
 
-RANDOM = rounds(25, 5_000)
-MUTATED = rounds(25, 10_000)
+from paretune.rpc.interceptor import CallInterceptor
+
+RANDOM = rounds(25, int(os.environ.get("PARETUNE_RANDOM", "5000")))
+MUTATED = rounds(25, int(os.environ.get("PARETUNE_MUTATED", "10000")))
 CHANGELESS = rounds(15, 300)
 AT_ONCE = 32
 BUGS = ("INTERNAL", "UNKNOWN")
@@ -49,22 +53,31 @@ async def send(channel, method: str, raw: bytes) -> str:
     return "OK"
 
 
-async def send_all(address: str, method: str, raws) -> tuple[Counter, list[bytes]]:
+async def send_all(send, raws) -> tuple[Counter, list[bytes]]:
     """Codes of all calls, and what brought out a bug."""
     codes: Counter = Counter()
     guilty: list[bytes] = []
     raws = iter(raws)
 
-    async def worker(channel):
+    async def worker():
         for raw in raws:
-            code = await send(channel, method, raw)
+            code = await send(raw)
             codes[code] += 1
             if code in BUGS:
                 guilty.append(raw)
 
-    async with grpc.aio.insecure_channel(address) as channel:
-        await asyncio.gather(*(worker(channel) for _ in range(AT_ONCE)))
+    await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
     return codes, guilty
+
+
+async def send_over(address: str, method: str, raws):
+    async with grpc.aio.insecure_channel(address) as channel:
+        return await send_all(lambda raw: send(channel, method, raw), raws)
+
+
+async def send_inside(handlers, method: str, raws):
+    interceptor = CallInterceptor()
+    return await send_all(lambda raw: inside.call(interceptor, handlers, method, raw), raws)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -72,7 +85,10 @@ async def send_all(address: str, method: str, raws) -> tuple[Counter, list[bytes
 def test_no_bytes_bring_out_a_bug(open_suite, valid, method, report, caplog):
     service, name = method[1:].split("/")
     raws = fuzz.cases(f"{SEED} {method}", [valid[name]], RANDOM, MUTATED)
-    codes, guilty = asyncio.run(send_all(open_suite.addresses[service], method, raws))
+    if FULL:
+        codes, guilty = open_suite.run(send_inside(open_suite.inside.handlers, method, raws))
+    else:
+        codes, guilty = asyncio.run(send_over(open_suite.addresses[service], method, raws))
     report("no bytes bring out INTERNAL or UNKNOWN", codes.total(), len(guilty))
     assert codes.total() == RANDOM + MUTATED
     assert not guilty, f"seed {SEED}: {guilty[0].hex()} of {len(guilty)}; {caplog.text[-3000:]}"
