@@ -12,6 +12,7 @@ from paretune import wire
 from paretune.call import Call, Pages, default_worker
 from paretune.errors import InvalidArgument, Violation
 from paretune.experiment import Experiment, ExperimentState
+from paretune.limits import MAX_MANY
 from paretune.observation import (
     Checkpoint,
     Directive,
@@ -32,7 +33,6 @@ T = TypeVar("T")
 STORE = "paretune.v1.StoreService"
 OPTIMIZER = "paretune.v1.OptimizerService"
 PAGE_SIZE = 500
-MAX_COUNT = 1000
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ def suggest(  # noqa: D103
     compute_limit: float | None,
     request_id: str | None,
 ) -> Call[list[Suggestion]]:
-    if not 1 <= count <= MAX_COUNT:
-        raise InvalidArgument.of("count", f"must be from 1 to {MAX_COUNT}")
+    if not 1 <= count <= MAX_MANY:
+        raise InvalidArgument.of("count", f"must be from 1 to {MAX_MANY}")
     request = optimizer_pb2.SuggestRequest(
         experiment_id=experiment_id,
         count=count,

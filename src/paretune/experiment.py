@@ -8,12 +8,19 @@ from enum import Enum
 from paretune.access import PROJECT
 from paretune.command import COMMAND, check_command, check_names
 from paretune.errors import InvalidArgument
+from paretune.limits import (
+    MAX_ATTEMPTS,
+    MAX_BUDGET,
+    MAX_METRICS,
+    MAX_PARALLELISM,
+    MAX_TEXT_BYTES,
+    MAX_TTL,
+    MAX_UNIT_BYTES,
+    MIN_TTL,
+)
 from paretune.parameters import check_name, is_number
 from paretune.space import SearchSpace
 from paretune.stopping import EarlyStopping, Fidelity
-
-MAX_METRICS = 100
-MAX_TEXT_BYTES = 64 * 1024
 
 
 class Goal(Enum):
@@ -88,8 +95,8 @@ class Metric:
             object.__setattr__(self, "threshold", float(self.threshold))
         if self.strategy is Strategy.CONSTRAIN and self.threshold is None:
             raise InvalidArgument.of("threshold", f"is required: {self.name!r} is a constraint")
-        if len(self.unit.encode(errors="replace")) > 64:
-            raise InvalidArgument.of("unit", "has more than 64 bytes")
+        if len(self.unit.encode(errors="replace")) > MAX_UNIT_BYTES:
+            raise InvalidArgument.of("unit", f"has more than {MAX_UNIT_BYTES} bytes")
 
 
 def Maximize(  # noqa: N802 - reads as a kind of metric
@@ -122,10 +129,10 @@ class LeasePolicy:
     max_attempts: int = 3
 
     def __post_init__(self) -> None:
-        if not is_number(self.ttl) or not 1 <= self.ttl <= 86400:
+        if not is_number(self.ttl) or not MIN_TTL <= self.ttl <= MAX_TTL:
             raise InvalidArgument.of("ttl", "must be from 1 s to 86400 s")
-        if not 1 <= self.max_attempts <= 100:
-            raise InvalidArgument.of("max_attempts", "must be from 1 to 100")
+        if not 1 <= self.max_attempts <= MAX_ATTEMPTS:
+            raise InvalidArgument.of("max_attempts", f"must be from 1 to {MAX_ATTEMPTS}")
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,7 @@ class Workload:
     command: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_texts(self.settings, "settings")
         check_name(self.name)
         object.__setattr__(self, "command", tuple(self.command))
         if bool(self.command) != (self.name == COMMAND):
@@ -216,10 +224,10 @@ class Experiment:
             seen.add(metric.name)
         if not self.optimized_metrics:
             raise InvalidArgument.of("metrics", "has none with strategy OPTIMIZE")
-        if not 0 <= self.observation_budget <= 10**9:
-            raise InvalidArgument.of("observation_budget", "must not be negative (0: open)")
-        if not 0 <= self.parallelism <= 10**6:
-            raise InvalidArgument.of("parallelism", "must not be negative")
+        if not 0 <= self.observation_budget <= MAX_BUDGET:
+            raise InvalidArgument.of("observation_budget", f"must be 0 (open) to {MAX_BUDGET}")
+        if not 0 <= self.parallelism <= MAX_PARALLELISM:
+            raise InvalidArgument.of("parallelism", f"must be 0 to {MAX_PARALLELISM}")
         if not -(2**63) <= self.seed < 2**63:
             raise InvalidArgument.of("seed", "must fit 64 bits")
         if self.project and not PROJECT.fullmatch(self.project):

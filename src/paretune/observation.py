@@ -10,7 +10,8 @@ from datetime import datetime
 from enum import Enum
 
 from paretune.errors import InvalidArgument, Violation
-from paretune.experiment import MAX_TEXT_BYTES, Experiment, Metric, Policy
+from paretune.experiment import Experiment, Metric, Policy
+from paretune.limits import MAX_TEXT_BYTES
 from paretune.parameters import Assignments, is_number, unknown_name
 
 

@@ -8,17 +8,13 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 from paretune.errors import InvalidArgument
+from paretune.limits import INT_LIMIT, MAX_CHOICES, MAX_GRID, MAX_NAME_BYTES
 
 Scalar = float | int | str
 """A value of a parameter: float for Double, int for Int, str for Categorical."""
 
 Assignments = dict[str, Scalar]
 """A configuration: the value of every active parameter, by name."""
-
-MAX_NAME_BYTES = 256
-MAX_CHOICES = 1000
-INT_LIMIT = 2**53
-"""Largest magnitude of an int parameter: beyond it a double cannot tell neighbours apart."""
 
 
 def check_name(name: object, path: str = "name") -> None:
@@ -50,6 +46,8 @@ class Condition:
     def __post_init__(self) -> None:
         if not self.values:
             raise InvalidArgument.of("condition.values", "needs at least one value of the parent")
+        if len(self.values) > MAX_GRID:
+            raise InvalidArgument.of("condition.values", f"has more than {MAX_GRID} values")
 
 
 @dataclass(frozen=True)
@@ -253,6 +251,8 @@ def _settle_range(parameter: Double | Int) -> None:
     grid = parameter.grid
     whole = parameter.kind is int
     if grid:
+        if len(grid) > MAX_GRID:
+            raise InvalidArgument.of("grid", f"has {len(grid)} values; at most {MAX_GRID} are allowed")
         if any(not is_number(v) or (whole and not isinstance(v, int)) for v in grid):
             raise InvalidArgument.of("grid", "must hold finite numbers of the parameter's kind")
         if len(grid) < 2 or any(a >= b for a, b in pairwise(grid)):

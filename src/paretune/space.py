@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from paretune.errors import InvalidArgument, Violation
+from paretune.limits import MAX_LINEAR_CONSTRAINTS, MAX_PARAMETERS
 from paretune.parameters import (
     Assignments,
     Categorical,
@@ -18,8 +19,6 @@ from paretune.parameters import (
     is_number,
     unknown_name,
 )
-
-MAX_PARAMETERS = 1000
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,11 @@ class SearchSpace:
         if not 1 <= len(self.parameters) <= MAX_PARAMETERS:
             raise InvalidArgument.of(
                 "parameters", f"has {len(self.parameters)}; from 1 to {MAX_PARAMETERS} are allowed"
+            )
+        if len(self.linear_constraints) > MAX_LINEAR_CONSTRAINTS:
+            raise InvalidArgument.of(
+                "linear_constraints",
+                f"has {len(self.linear_constraints)}; at most {MAX_LINEAR_CONSTRAINTS} are allowed",
             )
         earlier: dict[str, Parameter] = {}
         for index, parameter in enumerate(self.parameters):

@@ -13,6 +13,7 @@ import grpc
 from paretune import wire
 from paretune.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument
 from paretune.insight import AttainmentSource
+from paretune.limits import MAX_FORECAST, MAX_LEVELS, MAX_PREDICTIONS
 from paretune.observation import Prediction, ProbabilitySource
 from paretune.rpc.gate import passed_on
 from paretune.rpc.status import error_of
@@ -31,9 +32,6 @@ from paretune_optimizer.robustness import robustness
 
 CALL_LIMIT = 30.0
 """Seconds that a call may take in all when the caller set no deadline."""
-MAX_CONFIGURATIONS = 10_000
-MAX_LEVELS = 20
-MAX_TRIALS = 100
 
 
 class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
@@ -72,8 +70,8 @@ class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
 
     async def Predict(self, request: pb.PredictRequest, context: Any) -> pb.PredictResponse:
         """See optimizer.proto."""
-        if not 1 <= len(request.configurations) <= MAX_CONFIGURATIONS:
-            raise InvalidArgument.of("configurations", f"must number 1 to {MAX_CONFIGURATIONS}")
+        if not 1 <= len(request.configurations) <= MAX_PREDICTIONS:
+            raise InvalidArgument.of("configurations", f"must number 1 to {MAX_PREDICTIONS}")
         async with self._current(request.experiment_id, context) as history:
             read = partial(_configuration, history)
             configurations = wire.each(read, request.configurations, "configurations")
@@ -139,8 +137,10 @@ class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
     async def ShouldStop(self, request: pb.ShouldStopRequest, context: Any) -> pb.ShouldStopResponse:
         """See optimizer.proto."""
         threshold = request.threshold.value if request.HasField("threshold") else 0.01
-        if not 0 <= request.trials <= MAX_TRIALS:
-            raise InvalidArgument.of("trials", f"is {request.trials}; it must be 1 to {MAX_TRIALS} (0: auto)")
+        if not 0 <= request.trials <= MAX_FORECAST:
+            raise InvalidArgument.of(
+                "trials", f"is {request.trials}; 1 to {MAX_FORECAST} are allowed (0: auto)"
+            )
         if not 0 <= threshold < float("inf"):
             raise InvalidArgument.of("threshold", f"is {threshold!r}; it must be finite and not negative")
         async with self._current(request.experiment_id, context) as history:

@@ -9,6 +9,7 @@ import grpc
 
 from paretune import failpoints, wire
 from paretune.errors import Aborted, InvalidArgument
+from paretune.limits import MAX_MANY
 from paretune.rpc.channel import new_request_id
 from paretune.v1 import optimizer_pb2 as pb
 from paretune.v1 import store_pb2
@@ -21,7 +22,6 @@ COMPUTE_LIMIT = 5.0
 """Seconds that a Suggest may compute when the caller says nothing."""
 MARGIN = 0.5
 """Seconds of a call's deadline that are kept for everything but computing."""
-MAX_COUNT = 1000
 
 
 class OptimizerServicer(InsightServicer):
@@ -97,8 +97,8 @@ def _probe(request: pb.SuggestRequest) -> store_pb2.LeaseSuggestionsRequest:
     for name in ("experiment_id", "worker"):
         if not getattr(request, name):
             raise InvalidArgument.of(name, "is required")
-    if not 0 <= request.count <= MAX_COUNT:
-        raise InvalidArgument.of("count", f"is {request.count}; it must be 1 to {MAX_COUNT} (0: 1)")
+    if not 0 <= request.count <= MAX_MANY:
+        raise InvalidArgument.of("count", f"is {request.count}; it must be 1 to {MAX_MANY} (0: 1)")
     if wire.duration_from_proto(request.compute_limit) < 0:
         raise InvalidArgument.of("compute_limit", "must not be negative")
     return store_pb2.LeaseSuggestionsRequest(

@@ -9,7 +9,6 @@ from paretune.observation import Checkpoint, check_values
 from paretune.v1 import store_pb2 as pb
 from paretune.v1 import types_pb2
 from paretune_store import pages
-from paretune_store.checks import check_many, check_required
 from paretune_store.leases import check_holder, directive
 from paretune_store.suggestions import find_suggestion
 from paretune_store.transaction import Transaction, timestamp
@@ -20,8 +19,6 @@ _LISTED = """SELECT attempt, step, body FROM checkpoints
 
 def record(tx: Transaction, request: pb.RecordCheckpointsRequest) -> pb.RecordCheckpointsResponse:
     """RecordCheckpoints: see store.proto."""
-    check_required(request, "suggestion_id", "fence")
-    check_many(request.checkpoints, "checkpoints")
     suggestion = find_suggestion(tx.db, request.suggestion_id)
     experiment = tx.experiment_by_key(suggestion.experiment)
     vocabulary = tx.vocabulary.of(experiment)
@@ -49,7 +46,6 @@ def _read(experiment: Experiment, message: types_pb2.Checkpoint) -> Checkpoint:
 
 def list_(db: Database, request: pb.ListCheckpointsRequest) -> pb.ListCheckpointsResponse:
     """ListCheckpoints: see store.proto."""
-    check_required(request, "suggestion_id")
     limit = pages.page_size(request.page_size) + 1
     attempt, step = pages.start_of(request) if request.page_token else (0, -1)
     key = find_suggestion(db, request.suggestion_id).key

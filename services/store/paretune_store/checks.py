@@ -3,10 +3,9 @@
 from typing import Any
 
 from paretune.errors import InvalidArgument, Violation
+from paretune.limits import MAX_MANY, MAX_REQUEST_ID_BYTES
 from paretune.parameters import check_name
 
-MAX_REQUEST_ID_BYTES = 128
-MAX_MANY = 1000
 MAX_REASON_BYTES = 1000
 
 

@@ -9,12 +9,11 @@ from sqlite_utils import Database
 
 from paretune import wire
 from paretune.access import DEFAULT_PROJECT, Caller
-from paretune.errors import Aborted, AlreadyExists, InvalidArgument, PermissionDenied, Violation
+from paretune.errors import Aborted, AlreadyExists, InvalidArgument, PermissionDenied
 from paretune.experiment import Experiment, ExperimentState, RelativeThreshold
 from paretune.v1 import store_pb2 as pb
 from paretune.v1 import types_pb2
 from paretune_store import pages
-from paretune_store.checks import check_required
 from paretune_store.transaction import (
     ExperimentRecord,
     Transaction,
@@ -87,7 +86,6 @@ def insert_experiment(tx: Transaction, asked: types_pb2.Experiment, created: Tim
 
 def get(db: Database, request: pb.GetExperimentRequest) -> pb.GetExperimentResponse:
     """GetExperiment: see store.proto."""
-    check_required(request, "experiment_id")
     record = find_experiment(db, request.experiment_id)
     return pb.GetExperimentResponse(experiment=record.message(), event_sequence=record.last_event)
 
@@ -108,17 +106,6 @@ def list_(db: Database, request: pb.ListExperimentsRequest) -> pb.ListExperiment
 def update(tx: Transaction, request: pb.UpdateExperimentRequest) -> pb.UpdateExperimentResponse:
     """UpdateExperiment: see store.proto."""
     asked, paths = request.experiment, list(request.update_mask.paths)
-    if not asked.id:
-        raise InvalidArgument.of("experiment.id", "is required")
-    if not paths:
-        raise InvalidArgument.of("update_mask", f"is required: name some of {', '.join(UPDATABLE)}")
-    wrong = [
-        Violation(f"update_mask.paths[{i}]", f"{path!r} cannot be changed; {', '.join(UPDATABLE)} can")
-        for i, path in enumerate(paths)
-        if path not in UPDATABLE
-    ]
-    if wrong:
-        raise InvalidArgument(violations=wrong)
     record = tx.experiment(asked.id)
     _check_etag(record, asked.etag)
     message = types_pb2.Experiment.FromString(record.body)
@@ -147,7 +134,6 @@ def update(tx: Transaction, request: pb.UpdateExperimentRequest) -> pb.UpdateExp
 
 def delete(tx: Transaction, request: pb.DeleteExperimentRequest) -> pb.DeleteExperimentResponse:
     """DeleteExperiment: see store.proto."""
-    check_required(request, "experiment_id")
     record = tx.experiment(request.experiment_id)
     _check_etag(record, request.etag)
     tx.db.execute("DELETE FROM experiments WHERE key = ?", (record.key,))

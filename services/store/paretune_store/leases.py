@@ -10,13 +10,12 @@ from google.protobuf.duration_pb2 import Duration
 from sqlite_utils import Database
 
 from paretune import wire
-from paretune.errors import Aborted, FailedPrecondition, InvalidArgument
+from paretune.errors import Aborted, FailedPrecondition
 from paretune.experiment import ExperimentState
 from paretune.observation import SuggestionState
 from paretune.parameters import Assignments
 from paretune.v1 import store_pb2 as pb
 from paretune.v1 import types_pb2
-from paretune_store.checks import MAX_MANY, check_reason, check_required, check_worker
 from paretune_store.clock import SECOND
 from paretune_store.suggestions import (
     CANCELLED,
@@ -41,7 +40,6 @@ _EXPIRED = SELECT + "WHERE state = 2 AND expires <= ? ORDER BY expires LIMIT ?"
 
 def lease(tx: Transaction, request: pb.LeaseSuggestionsRequest) -> pb.LeaseSuggestionsResponse:
     """LeaseSuggestions: see store.proto."""
-    _check_lease(request)
     experiment = tx.experiment(request.experiment_id)
     check_active(experiment)
     wanted = _wanted(tx, experiment, request)
@@ -79,7 +77,6 @@ def lease_identity(request: pb.LeaseSuggestionsRequest) -> pb.LeaseSuggestionsRe
 
 def heartbeat(tx: Transaction, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
     """Heartbeat: see store.proto. The holder of a lease that was cancelled is told so, not refused."""
-    check_required(request, "suggestion_id", "fence")
     record = find_suggestion(tx.db, request.suggestion_id)
     if record.state == CANCELLED and record.fence == request.fence:
         return pb.HeartbeatResponse(
@@ -99,7 +96,6 @@ def heartbeat(tx: Transaction, request: pb.HeartbeatRequest) -> pb.HeartbeatResp
 
 def release(tx: Transaction, request: pb.ReleaseSuggestionRequest) -> pb.ReleaseSuggestionResponse:
     """ReleaseSuggestion: see store.proto."""
-    check_required(request, "suggestion_id", "fence")
     record = find_suggestion(tx.db, request.suggestion_id)
     check_holder(record, request.fence)
     record.fence = None
@@ -109,7 +105,6 @@ def release(tx: Transaction, request: pb.ReleaseSuggestionRequest) -> pb.Release
 
 def cancel(tx: Transaction, request: pb.CancelSuggestionRequest) -> pb.CancelSuggestionResponse:
     """CancelSuggestion: see store.proto."""
-    check_required(request, "suggestion_id")
     record = find_suggestion(tx.db, request.suggestion_id)
     check_open(record)
     move(tx, tx.experiment_by_key(record.experiment), record, CANCELLED)
@@ -118,8 +113,6 @@ def cancel(tx: Transaction, request: pb.CancelSuggestionRequest) -> pb.CancelSug
 
 def stop(tx: Transaction, request: pb.StopSuggestionRequest) -> pb.StopSuggestionResponse:
     """StopSuggestion: see store.proto."""
-    check_required(request, "suggestion_id", "reason")
-    check_reason(request.reason)
     record = find_suggestion(tx.db, request.suggestion_id)
     check_open(record)
     if record.state != LEASED or request.attempt not in (0, record.attempt):
@@ -204,17 +197,6 @@ def directive(experiment: ExperimentRecord, record: SuggestionRecord) -> pb.Dire
         return pb.DIRECTIVE_STOP_EARLY
     active = experiment.state == ExperimentState.ACTIVE.value
     return pb.DIRECTIVE_CONTINUE if active else pb.DIRECTIVE_PAUSE
-
-
-def _check_lease(request: pb.LeaseSuggestionsRequest) -> None:
-    check_required(request, "experiment_id", "worker")
-    check_worker(request.worker)
-    if not 0 <= request.count <= MAX_MANY:
-        raise InvalidArgument.of("count", f"is {request.count}; it must be 1 to {MAX_MANY} (0: 1)")
-    if len(request.proposals) > MAX_MANY:
-        raise InvalidArgument.of("proposals", f"has {len(request.proposals)}; at most {MAX_MANY} are allowed")
-    if request.proposals and request.first_ordinal < 1:
-        raise InvalidArgument.of("first_ordinal", "is required with proposals: the ordinal of the first")
 
 
 def _wanted(tx: Transaction, experiment: ExperimentRecord, request: pb.LeaseSuggestionsRequest) -> int:

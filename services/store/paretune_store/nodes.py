@@ -8,7 +8,6 @@ from sqlite_utils import Database
 from paretune.errors import InvalidArgument
 from paretune.v1 import store_pb2 as pb
 from paretune.v1 import trainer_pb2
-from paretune_store.checks import check_worker
 from paretune_store.clock import SECOND
 from paretune_store.transaction import Transaction, timestamp
 
@@ -20,7 +19,6 @@ MAX_BYTES = 64 * 1024
 
 def report(tx: Transaction, request: pb.ReportNodeRequest) -> pb.ReportNodeResponse:
     """ReportNode: see store.proto."""
-    check_worker(request.node.worker, "node.worker")
     body = request.node.SerializeToString(deterministic=True)
     if len(body) > MAX_BYTES:
         raise InvalidArgument.of("node", f"has {len(body)} bytes; at most {MAX_BYTES} are allowed")

@@ -13,7 +13,7 @@ from paretune.observation import Observation, OutcomeKind, check_values
 from paretune.v1 import store_pb2 as pb
 from paretune.v1 import types_pb2
 from paretune_store import pages
-from paretune_store.checks import check_many, check_required, check_worker
+from paretune_store.checks import check_worker
 from paretune_store.leases import check_holder, check_open
 from paretune_store.suggestions import LEASED, OBSERVED, SuggestionRecord, find_suggestion, move
 from paretune_store.transaction import ExperimentRecord, Transaction, find_experiment, timestamp
@@ -25,21 +25,12 @@ _LISTED = """SELECT ordinal, body FROM observations WHERE experiment = :experime
 
 def observe(tx: Transaction, request: pb.ObserveRequest) -> pb.ObserveResponse:
     """Observe: see store.proto."""
-    check_required(request.observation, "experiment_id")
     experiment = tx.experiment(request.observation.experiment_id)
     return pb.ObserveResponse(observation=_record(tx, experiment, request))
 
 
 def observe_batch(tx: Transaction, request: pb.ObserveBatchRequest) -> pb.ObserveBatchResponse:
     """ObserveBatch: see store.proto."""
-    check_required(request, "experiment_id")
-    check_many(request.requests, "requests")
-    for index, one in enumerate(request.requests):
-        path = f"requests[{index}]"
-        if one.request_id:
-            raise InvalidArgument.of(f"{path}.request_id", "must be empty: the batch has one")
-        if one.observation.experiment_id not in ("", request.experiment_id):
-            raise InvalidArgument.of(f"{path}.experiment_id", f"must be {request.experiment_id!r}")
     experiment = tx.experiment(request.experiment_id)
     observations = wire.each(lambda one: _record(tx, experiment, one), request.requests, "requests")
     return pb.ObserveBatchResponse(observations=observations)
@@ -136,7 +127,6 @@ def _known(asked: Observation, record: SuggestionRecord, experiment: Experiment)
 
 def get(db: Database, request: pb.GetObservationRequest) -> pb.GetObservationResponse:
     """GetObservation: see store.proto."""
-    check_required(request, "observation_id")
     row = db.execute("SELECT body FROM observations WHERE id = ?", (request.observation_id,)).fetchone()
     if row is None:
         raise NotFound.of("observation", request.observation_id)
@@ -145,7 +135,6 @@ def get(db: Database, request: pb.GetObservationRequest) -> pb.GetObservationRes
 
 def list_(db: Database, request: pb.ListObservationsRequest) -> pb.ListObservationsResponse:
     """ListObservations: see store.proto."""
-    check_required(request, "experiment_id")
     outcomes = [wire.enum_from_proto(OutcomeKind, o or 1, "outcomes").value for o in request.outcomes]
     arguments = {
         "limit": pages.page_size(request.page_size) + 1,

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from paretune.errors import InvalidArgument
+from paretune.limits import MAX_PAGE
 
 M = TypeVar("M", bound=Message)
 
 DEFAULT_SIZE = 100
-MAX_SIZE = 1000
 MAX_BYTES = 2 * 1024 * 1024
 """A page ends early rather than outgrow what a client may receive (gRPC's default is 4 MiB)."""
 
@@ -29,7 +29,7 @@ def page_size(asked: int) -> int:
     """
     if asked < 0:
         raise InvalidArgument.of("page_size", f"is {asked}; it must not be negative (0: {DEFAULT_SIZE})")
-    return min(asked or DEFAULT_SIZE, MAX_SIZE)
+    return min(asked or DEFAULT_SIZE, MAX_PAGE)
 
 
 def encode(context: str, position: tuple[int, int]) -> str:

@@ -31,13 +31,13 @@ from paretune_store import (
     transfer,
 )
 from paretune_store.backup import COPIED, make_copy
-from paretune_store.checks import check_request_id, check_required
 from paretune_store.clock import SECOND, Clock, SystemClock
 from paretune_store.database import Connections, ReadOnly, connect, open_database
 from paretune_store.log import Log
 from paretune_store.replies import digest_of, first_reply, keep_reply
 from paretune_store.scope import check_scope, narrowed
 from paretune_store.transaction import Transaction, Vocabulary, find_experiment
+from paretune_store.validation import validate
 from paretune_store.watch import Hub
 from paretune_store.writer import Writer, storage_error
 
@@ -141,7 +141,7 @@ class SqliteStore:
         """See `Store.write`."""
         command = COMMANDS[type(request)]
         request_id = getattr(request, "request_id", "")
-        check_request_id(request_id)
+        validate(request)
         digest = digest_of(command.identity(request), caller.project) if request_id else b""
 
         def apply(tx: Transaction) -> bytes:
@@ -159,6 +159,7 @@ class SqliteStore:
 
     async def read(self, request: Message, caller: Caller = EVERYBODY) -> Message:
         """See `Store.read`."""
+        validate(request)
         if isinstance(request, pb.ListExperimentsRequest):
             mine = narrowed(request, caller)
             if mine is None:
@@ -175,7 +176,7 @@ class SqliteStore:
         self, request: pb.WatchRequest, caller: Caller = EVERYBODY
     ) -> AsyncGenerator[pb.WatchResponse, None]:
         """See `Store.watch`."""
-        check_required(request, "experiment_id")
+        validate(request)
         await self._on_reader(check_scope, request, caller)
         key = (await self._on_reader(find_experiment, request.experiment_id)).key
         with self._hub.follow(key) as feed:
@@ -205,7 +206,7 @@ class SqliteStore:
         self, request: pb.ExportRequest, caller: Caller = EVERYBODY
     ) -> AsyncGenerator[pb.ExportResponse, None]:
         """See `Store.export`."""
-        check_required(request, "experiment_id")
+        validate(request)
         with ThreadPoolExecutor(1, thread_name_prefix="export") as thread:
             run = partial(self._in_thread, thread)
             db = await run(connect, self._connections.path, "ro")

@@ -8,12 +8,11 @@ from sqlite_utils import Database
 
 from paretune import wire
 from paretune.errors import FailedPrecondition, NotFound
-from paretune.experiment import ExperimentState, check_texts
+from paretune.experiment import ExperimentState
 from paretune.observation import SuggestionState
 from paretune.v1 import store_pb2 as pb
 from paretune.v1 import types_pb2
 from paretune_store import pages
-from paretune_store.checks import check_required
 from paretune_store.transaction import (
     ExperimentRecord,
     Transaction,
@@ -145,8 +144,6 @@ def check_active(record: ExperimentRecord) -> None:
 
 def queue(tx: Transaction, request: pb.QueueSuggestionRequest) -> pb.QueueSuggestionResponse:
     """QueueSuggestion: see store.proto."""
-    check_required(request, "experiment_id")
-    check_texts(request.metadata, "metadata")
     experiment = tx.experiment(request.experiment_id)
     check_active(experiment)
     space = tx.vocabulary.of(experiment).space
@@ -163,13 +160,11 @@ def queue(tx: Transaction, request: pb.QueueSuggestionRequest) -> pb.QueueSugges
 
 def get(db: Database, request: pb.GetSuggestionRequest) -> pb.GetSuggestionResponse:
     """GetSuggestion: see store.proto."""
-    check_required(request, "suggestion_id")
     return pb.GetSuggestionResponse(suggestion=find_suggestion(db, request.suggestion_id).message())
 
 
 def list_(db: Database, request: pb.ListSuggestionsRequest) -> pb.ListSuggestionsResponse:
     """ListSuggestions: see store.proto."""
-    check_required(request, "experiment_id")
     arguments: dict[str, Any] = {
         "limit": pages.page_size(request.page_size) + 1,
         "states": json.dumps(

@@ -8,11 +8,11 @@ from sqlite_utils import Database
 from paretune import wire
 from paretune.errors import AlreadyExists, InvalidArgument, NotFound
 from paretune.experiment import Experiment, ExperimentState
+from paretune.limits import MAX_MANY
 from paretune.observation import SuggestionState, check_values
 from paretune.v1 import store_pb2 as pb
 from paretune.v1 import types_pb2
 from paretune_store import pages
-from paretune_store.checks import MAX_MANY, check_many
 from paretune_store.experiments import insert_experiment
 from paretune_store.scope import check_scope
 from paretune_store.suggestions import (
@@ -66,7 +66,6 @@ def _records(db: Database, experiment: ExperimentRecord) -> Iterator[pb.Record]:
 
 def import_(tx: Transaction, request: pb.ImportRequest) -> pb.ImportResponse:
     """Import: see store.proto."""
-    check_many(request.records, "records")
     first = request.records[0]
     if first.WhichOneof("record") == "experiment":
         experiment = _import_experiment(tx, first.experiment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from functools import cache
 
 from paretune import wire
 from paretune.v1 import trainer_pb2
@@ -20,12 +21,22 @@ def describe_node(node: Node) -> trainer_pb2.GetNodeResponse:
         cpu_count=machine.cpu_count(),
         memory_bytes=machine.memory_bytes(),
         devices=[trainer_pb2.Device(**vars(device)) for device in machine.devices()],
-        frameworks=installed_frameworks(),
+        frameworks=_frameworks(),
         slots=node.config.slots,
         running=len(node.runs()),
         draining=node.draining.is_set(),
-        version=importlib.metadata.version("paretune"),
+        version=_version(),
     )
+
+
+@cache
+def _frameworks() -> dict[str, str]:
+    return installed_frameworks()
+
+
+@cache
+def _version() -> str:
+    return importlib.metadata.version("paretune")
 
 
 def describe_workload(workload: Workload) -> trainer_pb2.WorkloadDescription:

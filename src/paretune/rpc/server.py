@@ -13,6 +13,7 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from paretune.limits import MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_STREAMS
 from paretune.rpc.audit import Audit, CannotAudit
 from paretune.rpc.credentials import is_local
 from paretune.rpc.gate import Gate
@@ -23,17 +24,13 @@ from paretune.rpc.tokens import BadTokenFile, TokenFile
 
 log = logging.getLogger("paretune")
 
-MAX_RECEIVE_BYTES = 4 * 1024 * 1024
-MAX_METADATA_BYTES = 16 * 1024
-MAX_STREAMS = 1000
-"""Calls at once on one connection."""
 DRAIN_SECONDS = 5.0
 
 OPTIONS: list[tuple[str, int]] = [
     ("grpc.so_reuseport", 0),  # a second server on the same port must fail, not share it
-    ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
-    ("grpc.max_metadata_size", MAX_METADATA_BYTES // 2),
-    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", MAX_HEADER_BYTES // 2),
+    ("grpc.absolute_max_metadata_size", MAX_HEADER_BYTES),
     ("grpc.max_concurrent_streams", MAX_STREAMS),
     # A client may ask every 20 s whether we are alive; who asks more often than that is cut off.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),

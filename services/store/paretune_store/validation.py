@@ -1,0 +1,166 @@
+"""One pure check for every request: all that can be said without looking at what is recorded.
+
+It runs before a request is queued, so that what is wrong at any time costs no transaction. What depends on
+the experiment (which metrics there are, which values fit) is checked by the command, inside its transaction.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.message import Message
+
+from paretune.errors import InvalidArgument, Violation
+from paretune.experiment import check_texts
+from paretune.limits import MAX_ID_BYTES, MAX_MANY
+from paretune.v1 import store_pb2 as pb
+from paretune_store import pages
+from paretune_store.checks import check_many, check_reason, check_request_id, check_required, check_worker
+from paretune_store.experiments import UPDATABLE
+
+
+def validate(request: Message) -> None:
+    """Refuse a request that is wrong whatever is recorded.
+
+    Raises:
+        InvalidArgument: with the path of every field that was found wrong.
+    """
+    _check_ids(request, "")
+    if "request_id" in request.DESCRIPTOR.fields_by_name:
+        check_request_id(request.request_id)  # type: ignore[attr-defined]
+    VALIDATORS[type(request)](request)
+
+
+def _check_ids(message: Message, path: str) -> None:
+    """Ids are short, wherever they stand."""
+    wrong = []
+    for field, value in message.ListFields():
+        if field.name in _IDS and len(value.encode()) > MAX_ID_BYTES:
+            wrong.append(Violation(f"{path}{field.name}", f"has more than {MAX_ID_BYTES} bytes"))
+    if wrong:
+        raise InvalidArgument(violations=wrong)
+
+
+_IDS = (
+    "experiment_id",
+    "suggestion_id",
+    "observation_id",
+    "fence",
+    "id",
+    "etag",
+    "page_token",
+    "resume_token",
+)
+
+
+def _required(*fields: str) -> Callable[[Any], None]:
+    return lambda request: check_required(request, *fields)
+
+
+def _experiment(request: pb.CreateExperimentRequest) -> None:
+    _check_ids(request.experiment, "experiment.")
+
+
+def _update(request: pb.UpdateExperimentRequest) -> None:
+    _check_ids(request.experiment, "experiment.")
+    if not request.experiment.id:
+        raise InvalidArgument.of("experiment.id", "is required")
+    paths = request.update_mask.paths
+    if not paths:
+        raise InvalidArgument.of("update_mask", f"is required: name some of {', '.join(UPDATABLE)}")
+    wrong = [
+        Violation(f"update_mask.paths[{i}]", f"{path!r} cannot be changed; {', '.join(UPDATABLE)} can")
+        for i, path in enumerate(paths)
+        if path not in UPDATABLE
+    ]
+    if wrong:
+        raise InvalidArgument(violations=wrong)
+
+
+def _lease(request: pb.LeaseSuggestionsRequest) -> None:
+    check_required(request, "experiment_id", "worker")
+    check_worker(request.worker)
+    if not 0 <= request.count <= MAX_MANY:
+        raise InvalidArgument.of("count", f"is {request.count}; it must be 1 to {MAX_MANY} (0: 1)")
+    if len(request.proposals) > MAX_MANY:
+        raise InvalidArgument.of("proposals", f"has {len(request.proposals)}; at most {MAX_MANY} are allowed")
+    if request.proposals and request.first_ordinal < 1:
+        raise InvalidArgument.of("first_ordinal", "is required with proposals: the ordinal of the first")
+
+
+def _queue(request: pb.QueueSuggestionRequest) -> None:
+    check_required(request, "experiment_id")
+    check_texts(request.metadata, "metadata")
+
+
+def _stop(request: pb.StopSuggestionRequest) -> None:
+    check_required(request, "suggestion_id", "reason")
+    check_reason(request.reason)
+
+
+def _observe(request: pb.ObserveRequest) -> None:
+    check_required(request.observation, "experiment_id")
+    _check_ids(request.observation, "observation.")
+
+
+def _observe_batch(request: pb.ObserveBatchRequest) -> None:
+    check_required(request, "experiment_id")
+    check_many(request.requests, "requests")
+    for index, one in enumerate(request.requests):
+        path = f"requests[{index}]"
+        _check_ids(one, f"{path}.")
+        _check_ids(one.observation, f"{path}.observation.")
+        if one.request_id:
+            raise InvalidArgument.of(f"{path}.request_id", "must be empty: the batch has one")
+        if one.observation.experiment_id not in ("", request.experiment_id):
+            raise InvalidArgument.of(f"{path}.experiment_id", f"must be {request.experiment_id!r}")
+
+
+def _checkpoints(request: pb.RecordCheckpointsRequest) -> None:
+    check_required(request, "suggestion_id", "fence")
+    check_many(request.checkpoints, "checkpoints")
+
+
+def _page(*fields: str) -> Callable[[Any], None]:
+    def check(request: Any) -> None:
+        check_required(request, *fields)
+        pages.page_size(request.page_size)
+
+    return check
+
+
+def _node(request: pb.ReportNodeRequest) -> None:
+    check_worker(request.node.worker, "node.worker")
+
+
+def _records(request: pb.ImportRequest) -> None:
+    check_many(request.records, "records")
+
+
+VALIDATORS: dict[type[Message], Callable[[Any], None]] = {
+    pb.CreateExperimentRequest: _experiment,
+    pb.GetExperimentRequest: _required("experiment_id"),
+    pb.ListExperimentsRequest: _page(),
+    pb.UpdateExperimentRequest: _update,
+    pb.DeleteExperimentRequest: _required("experiment_id"),
+    pb.LeaseSuggestionsRequest: _lease,
+    pb.QueueSuggestionRequest: _queue,
+    pb.HeartbeatRequest: _required("suggestion_id", "fence"),
+    pb.ReleaseSuggestionRequest: _required("suggestion_id", "fence"),
+    pb.CancelSuggestionRequest: _required("suggestion_id"),
+    pb.StopSuggestionRequest: _stop,
+    pb.GetSuggestionRequest: _required("suggestion_id"),
+    pb.ListSuggestionsRequest: _page("experiment_id"),
+    pb.ObserveRequest: _observe,
+    pb.ObserveBatchRequest: _observe_batch,
+    pb.GetObservationRequest: _required("observation_id"),
+    pb.ListObservationsRequest: _page("experiment_id"),
+    pb.RecordCheckpointsRequest: _checkpoints,
+    pb.ListCheckpointsRequest: _page("suggestion_id"),
+    pb.ReportNodeRequest: _node,
+    pb.ListNodesRequest: _required(),
+    pb.WatchRequest: _required("experiment_id"),
+    pb.ExportRequest: _required("experiment_id"),
+    pb.ImportRequest: _records,
+    pb.BackupRequest: _required(),
+}
+"""Every request of StoreService; a test compares it with the descriptor."""
