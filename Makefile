@@ -2,13 +2,14 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
-SOURCES := src services dashboard tests tools examples benchmarks clients
+SOURCES := src services dashboard tests tools examples benchmarks clients deploy
 # One math thread per process: on small matrices more threads cost more than they give, and bits differ.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help demo test check pytest setup protos up clean bench test-clients test-reliability soak
+.PHONY: help demo test check pytest setup protos up clean bench test-clients test-reliability soak images deploy-test \
+  locks docs
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
@@ -39,6 +40,15 @@ test-reliability: .venv/dev ## Kills, power loss, bad disks and networks, overlo
 
 soak: .venv/dev ## The same with an hour of load.
 	@$(BIN)/python tests/reliability/lanes.py soak $(ARGS)
+
+images: .venv/dev ## Build the container images of store, optimizer and trainer; TARGETS="trainer-cpu" for others.
+	sh docker/images.sh $(TARGETS)
+
+deploy-test: .venv/deploy/done ## Build images, deploy them with compose, kill, upgrade, and check that nothing is lost.
+	$(BIN)/python deploy/test/deploy.py
+
+locks: .venv/deploy/done ## Write docker/*.lock anew: the newest versions within constraints.txt, with hashes.
+	UV=.venv/deploy/bin/uv sh docker/lock.sh
 
 setup: .venv/dev ## Install everything for development into .venv.
 
@@ -72,6 +82,12 @@ clean: ## Remove what was built or measured; nothing that git tracks.
 .venv/bench/done: benchmarks/requirements.txt pyproject.toml | .venv/bin/python
 	$(BIN)/python -m venv .venv/bench
 	.venv/bench/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e . -r $<
+	@touch $@
+
+# The tools of the deploy test, which nothing else needs.
+.venv/deploy/done: deploy/requirements.txt .venv/dev
+	$(BIN)/python -m venv .venv/deploy
+	.venv/deploy/bin/python -m pip --disable-pip-version-check install --quiet -r $<
 	@touch $@
 
 # The generator of the stubs needs an older protobuf than the services run with.

@@ -10,7 +10,8 @@ import uvicorn
 
 from paretune.errors import InvalidArgument
 from paretune.rpc import options
-from paretune.rpc.server import CannotListen, Serving, configure_logging
+from paretune.rpc.logs import configure_logging
+from paretune.rpc.server import CannotListen, Serving
 from paretune.rpc.tls import ServerTls
 from paretune_dashboard.app import create_app
 from paretune_dashboard.config import Config

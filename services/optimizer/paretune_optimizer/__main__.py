@@ -14,7 +14,8 @@ from paretune.errors import InvalidArgument
 from paretune.rpc import options
 from paretune.rpc.channel import open_async_channel
 from paretune.rpc.credentials import Credentials
-from paretune.rpc.server import CannotListen, Serving, configure_logging, serve
+from paretune.rpc.logs import LogFormat, configure_logging
+from paretune.rpc.server import CannotListen, Serving, serve
 from paretune.v1 import optimizer_pb2_grpc
 from paretune_optimizer.ahead import Ahead
 from paretune_optimizer.feed import Feed
@@ -93,15 +94,18 @@ def main(
     cert: options.Cert = None,
     key: options.Key = None,
     insecure: options.Insecure = False,
-    log_level: Annotated[str, typer.Option(envvar="PARETUNE_LOG_LEVEL")] = "INFO",
+    metrics_at: options.Metrics = "",
+    log_level: options.LogLevel = "INFO",
+    log_format: options.Logs = LogFormat.TEXT,
+    config_file: options.Config = None,
 ) -> None:
     """Serve suggestions and Pareto fronts; forward StoreService to the Store."""
-    configure_logging("optimizer", log_level)
+    configure_logging("optimizer", log_level, log_format)
     # One math thread: on small matrices more cost more than they give, and change the last bits of results.
     threadpool_limits(limits=1)
     try:
         tls_server = options.server_tls(tls_cert, tls_key, client_ca)
-        serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit)
+        serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit, metrics_at)
         credentials = options.client_credentials(token_file, tls, ca, cert, key, insecure)
         asyncio.run(run(serving, store, credentials, threads, capacity, ahead))
     except (CannotListen, InvalidArgument) as error:
@@ -110,4 +114,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    options.run("optimizer", main)

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from paretune import wire
+from paretune import metrics, wire
 from paretune.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument
 from paretune.insight import AttainmentSource
 from paretune.limits import MAX_FORECAST, MAX_LEVELS, MAX_PREDICTIONS
@@ -55,6 +55,7 @@ class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
             front = await self._compute(
                 partial(pareto_front, history, request.as_of_observation, request.slack, reference, source)
             )
+        metrics.front(request.experiment_id, len(front))
         return pb.GetParetoFrontResponse(front=wire.front_to_proto(front))
 
     async def GetHypervolumeHistory(

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from paretune import failpoints, wire
+from paretune import failpoints, metrics, wire
 from paretune.errors import Aborted, InvalidArgument
 from paretune.limits import MAX_MANY
 from paretune.rpc.channel import new_request_id
@@ -79,7 +79,8 @@ class OptimizerServicer(InsightServicer):
             proposals = self._ahead.take(view, reply.missing) if self._ahead else None
             if proposals is None:
                 budget = min(limit, deadline - time.monotonic() - MARGIN)
-                proposals = await self._compute(partial(suggest, history, reply.missing, first, budget))
+                with metrics.work("suggest"):
+                    proposals = await self._compute(partial(suggest, history, reply.missing, first, budget))
             failpoints.hit("suggest_after_compute")
         return store_pb2.LeaseSuggestionsRequest(
             experiment_id=probe.experiment_id,

@@ -9,10 +9,12 @@ import grpc
 import typer
 
 from paretune.rpc import options
-from paretune.rpc.server import CannotListen, Serving, configure_logging, serve
+from paretune.rpc.logs import LogFormat, configure_logging
+from paretune.rpc.server import CannotListen, Serving, serve
 from paretune.v1 import store_pb2_grpc
 from paretune_store.backup import restore
 from paretune_store.database import CannotOpen
+from paretune_store.numbers import show
 from paretune_store.reaper import prune, reap
 from paretune_store.servicer import StoreServicer
 from paretune_store.sqlite import SqliteStore
@@ -38,6 +40,7 @@ async def run(serving: Serving, database: Path, network: bool, keep_days: float)
 
     def register(server: grpc.aio.Server) -> None:
         store_pb2_grpc.add_StoreServiceServicer_to_server(StoreServicer(store), server)
+        show(store)
 
     chores = [asyncio.create_task(reap(store)), asyncio.create_task(prune(store, keep_days))]
     try:
@@ -89,20 +92,23 @@ def main(
     replace: Annotated[
         bool, typer.Option("--replace", help="With --restore: keep an existing file beside the new one.")
     ] = False,
-    log_level: Annotated[str, typer.Option(envvar="PARETUNE_LOG_LEVEL")] = "INFO",
+    metrics_at: options.Metrics = "",
+    log_level: options.LogLevel = "INFO",
+    log_format: options.Logs = LogFormat.TEXT,
+    config_file: options.Config = None,
 ) -> None:
     """Keep experiments, suggestions and observations.
 
     Exit codes: 3 cannot listen, or the file is in use or cannot be written; 4 the file is damaged; 5 a newer
     paretune wrote it.
     """
-    configure_logging("store", log_level)
+    configure_logging("store", log_level, log_format)
     try:
         if put_back is not None:
             _restore(put_back, database, replace)
             return
         tls_server = options.server_tls(tls_cert, tls_key, client_ca)
-        serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit)
+        serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit, metrics_at)
         asyncio.run(run(serving, database, network, keep_days))
     except (CannotListen, CannotOpen) as error:
         sys.stderr.write(f"paretune store: {error}\n")
@@ -117,4 +123,4 @@ def _restore(backup: Path, database: Path, replace: bool) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    options.run("store", main)

@@ -99,6 +99,10 @@ def new_id(prefix: str, time: int) -> str:
     return f"{prefix}-{time:014x}{secrets.token_hex(5)}"
 
 
+TOTALS = ("observations", "ok", "infeasible", "crashed", "stopped_early", "queued", "leased", "lost")
+"""Counters of an experiment that are summed for Prometheus."""
+
+
 class SqliteStore:
     """A `Store` in one SQLite file: one thread writes, one reads."""
 
@@ -197,6 +201,21 @@ class SqliteStore:
                 return float(left)
             await self._writer.submit(leases.expire)
             failpoints.hit("reaper_after_expire")
+
+    @property
+    def waiting(self) -> int:
+        """Writes that wait for the disk."""
+        return self._writer.waiting
+
+    async def totals(self) -> dict[str, float]:
+        """The counters of `TOTALS`, summed over all experiments."""
+        columns = ", ".join(f"TOTAL({name})" for name in TOTALS)
+
+        def read(db: Database) -> dict[str, float]:
+            (row,) = db.execute(f"SELECT COUNT(*), {columns} FROM experiments").fetchall()  # noqa: S608
+            return dict(zip(("experiments", *TOTALS), map(float, row), strict=True))
+
+        return dict(await self._on_reader(read))
 
     async def prune(self, days: float) -> int:
         """See `Store.prune`."""

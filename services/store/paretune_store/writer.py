@@ -89,6 +89,11 @@ class Writer:
         # Shielded: a caller that gives up does not undo what the thread may be doing.
         return await asyncio.shield(work.future)
 
+    @property
+    def waiting(self) -> int:
+        """Writes that were submitted and not yet answered."""
+        return self._waiting
+
     async def close(self) -> None:
         """Finish what was submitted, then end the thread."""
         self._queue.put(None)

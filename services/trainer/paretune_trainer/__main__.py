@@ -14,7 +14,8 @@ from paretune.client import Client
 from paretune.errors import InvalidArgument
 from paretune.rpc import options
 from paretune.rpc.credentials import Credentials
-from paretune.rpc.server import CannotListen, Serving, configure_logging, serve
+from paretune.rpc.logs import LogFormat, configure_logging
+from paretune.rpc.server import CannotListen, Serving, serve
 from paretune.v1 import trainer_pb2_grpc
 from paretune_trainer import machine
 from paretune_trainer.config import Config, Warm, shared_folder, unique_worker
@@ -135,10 +136,13 @@ def main(
     cert: options.Cert = None,
     key: options.Key = None,
     insecure: options.Insecure = False,
-    log_level: Annotated[str, typer.Option(envvar="PARETUNE_LOG_LEVEL")] = "INFO",
+    metrics_at: options.Metrics = "",
+    log_level: options.LogLevel = "INFO",
+    log_format: options.Logs = LogFormat.TEXT,
+    config_file: options.Config = None,
 ) -> None:
     """Pull suggestions, train them, report the metrics."""
-    configure_logging("trainer", log_level)
+    configure_logging("trainer", log_level, log_format)
     folders = python_path if python_path else ([] if sys.flags.safe_path else [Path.cwd()])
     config = Config(
         worker=unique_worker(name),
@@ -154,7 +158,7 @@ def main(
     )
     try:
         tls_server = options.server_tls(tls_cert, tls_key, client_ca)
-        serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit)
+        serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit, metrics_at)
         credentials = options.client_credentials(token_file, tls, ca, cert, key, insecure)
         asyncio.run(run(serving, server, credentials, config, grace))
     except (CannotListen, InvalidArgument) as error:
@@ -163,4 +167,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    options.run("trainer", main)

@@ -6,18 +6,21 @@ message is looked at before the gate, and nothing but a status leaves after an e
 """
 
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError, Message
 
+from paretune import metrics
 from paretune.access import Caller, enter
 from paretune.errors import InternalError, InvalidArgument, ParetuneError, ResourceExhausted
+from paretune.rpc import logs
 from paretune.rpc.admission import Admission
 from paretune.rpc.audit import Audit
 from paretune.rpc.gate import OPEN_TO_ALL, Gate, remember
-from paretune.rpc.status import RETRY_PUSHBACK, status_of
+from paretune.rpc.status import RETRY_PUSHBACK, code_of, status_of
 
 log = logging.getLogger("paretune")
 
@@ -77,6 +80,8 @@ class _Call:
         self._streams_in = handler.request_streaming
         self._who: Caller | None = None
         self._request: Any = None
+        self._streams_out = handler.response_streaming
+        self._begin = time.perf_counter()
 
     async def unary(self, raw: Any, context: Any) -> Any:
         """Answer with one message."""
@@ -107,6 +112,7 @@ class _Call:
         if self._streams_in:
             return (_parse(self._parse, one) async for one in raw)
         self._request = _parse(self._parse, raw)
+        logs.begin_call(self._details.method, self._request)
         return self._request
 
     def _admit(self) -> None:
@@ -120,7 +126,12 @@ class _Call:
         await _abort(context, error)
 
     def _note(self, context: Any, error: Exception | None) -> None:
-        self._audit.note(self._details.method, self._who, context.peer(), self._request, error)
+        method, peer = self._details.method, context.peer()
+        self._audit.note(method, self._who, peer, self._request, error)
+        code = code_of(error).name if error else "OK"
+        seconds = time.perf_counter() - self._begin
+        metrics.call_ended(method, code, None if self._streams_out else seconds)
+        logs.call_ended(method, self._request, peer, code, seconds, str(error or ""))
 
 
 def _serialize(message: Message | bytes) -> bytes:

@@ -1,11 +1,15 @@
 """Command line options that services share: the doors of a server, and the credentials of a client."""
 
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from paretune.parameters import unknown_name
 from paretune.rpc.credentials import Credentials
+from paretune.rpc.logs import LogFormat
 from paretune.rpc.server import CannotListen
 from paretune.rpc.tls import ServerTls
 
@@ -78,6 +82,72 @@ Insecure = Annotated[
         "--insecure", envvar="PARETUNE_INSECURE", help="Send the token although nothing is encrypted."
     ),
 ]
+
+Metrics = Annotated[
+    str,
+    typer.Option(
+        "--metrics",
+        envvar="PARETUNE_METRICS",
+        metavar="HOST:PORT",
+        help="Where Prometheus may read the numbers of this service, in clear.",
+        show_default="nowhere",
+    ),
+]
+LogLevel = Annotated[
+    str,
+    typer.Option(envvar="PARETUNE_LOG_LEVEL", help="DEBUG (a line for every call), INFO, WARNING or ERROR."),
+]
+Logs = Annotated[
+    LogFormat, typer.Option("--log-format", envvar="PARETUNE_LOG_FORMAT", help="For people or for programs.")
+]
+
+
+def _read_config(context: typer.Context, file: Path | None) -> Path | None:
+    """Take the options of this service that the file names as defaults.
+
+    Raises:
+        typer.BadParameter: the file cannot be read, or names an option that there is not.
+    """
+    if file is None:
+        return None
+    try:
+        options = tomllib.loads(file.read_text()).get(
+            (context.command.name or "").removeprefix("paretune-"), {}
+        )
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{file}: {error}") from None
+    known = {
+        str(long).removeprefix("--"): parameter.name
+        for parameter in context.command.params
+        for long in parameter.opts
+        if parameter.name not in ("config_file", "help")
+    }
+    for name in options:
+        if name not in known:
+            raise typer.BadParameter(f"{file}: {unknown_name('option', name, known)}")
+    context.default_map = {known[name]: value for name, value in options.items()}
+    return file
+
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        envvar="PARETUNE_CONFIG",
+        is_eager=True,
+        callback=_read_config,
+        help="TOML file with these options, by service: [store], [optimizer], [trainer]. The environment and "
+        "the command line win over it.",
+        **_FILE,
+    ),
+]
+
+
+def run(service: str, main: Callable[..., None]) -> None:
+    """Run the command line of a service."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(service)(main)
+    app()
 
 
 def server_tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:

@@ -13,6 +13,7 @@ from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from paretune import metrics
 from paretune.limits import MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_STREAMS
 from paretune.rpc.audit import Audit, CannotAudit
 from paretune.rpc.credentials import is_local
@@ -55,6 +56,7 @@ class Serving:
         tls: certificate and key; None: not encrypted.
         tokens: file of the tokens that count; None: everybody may do everything.
         audit: file that says who changed what; None: nobody writes it down.
+        metrics: ``host:port`` at which Prometheus reads the numbers of the service; empty: nowhere.
     """
 
     listen: str
@@ -63,6 +65,7 @@ class Serving:
     tls: ServerTls | None = None
     tokens: Path | None = None
     audit: Path | None = None
+    metrics: str = ""
 
     def check(self) -> None:
         """Refuse addresses off loopback that are not protected, unless the operator allowed it.
@@ -148,6 +151,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    end_metrics = _start_metrics(serving.metrics)
     server, _ = open_server(serving, register, services)
     state = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(state, server)
@@ -164,10 +168,13 @@ async def serve(
     if stopping:
         await stopping()
     await server.stop(DRAIN_SECONDS)
+    end_metrics()
 
 
-def configure_logging(service: str, level: str = "INFO") -> None:
-    """One line a record on standard error: time, service, level, text."""
-    logging.basicConfig(
-        level=level.upper(), format=f"%(asctime)s {service} %(levelname)s %(message)s", force=True
-    )
+def _start_metrics(listen: str) -> Callable[[], None]:
+    if not listen:
+        return lambda: None
+    try:
+        return metrics.start(listen)
+    except metrics.CannotMeasure as error:
+        raise CannotListen(str(error)) from None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from paretune import metrics
 from paretune_optimizer.acquisition import baseline, build
 from paretune_optimizer.encoding import ENUMERATION_LIMIT
 from paretune_optimizer.feasibility import chances
@@ -40,7 +41,8 @@ def propose(history: History, ordinal: int, pending: Array, taken: Array, deadli
     Raises:
         numpy.linalg.LinAlgError: if a covariance matrix cannot be factorised.
     """
-    surrogate = surrogate_of(history)
+    with metrics.work("fit"):
+        surrogate = surrogate_of(history)
     conditions = chances(history, surrogate)
     known = baseline(history, surrogate, conditions)
     rng = generator(history.experiment.seed, ordinal, Stream.SEARCH)
