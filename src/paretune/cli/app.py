@@ -26,6 +26,7 @@ from paretune.errors import (
     PermissionDenied,
     Unauthenticated,
 )
+from paretune.rpc import options as door_options
 
 MISTAKES = (
     InvalidArgument,
@@ -68,8 +69,18 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", hidden=True, help="Show tracebacks.")] = False,
+    token_file: door_options.TokenFileOption = None,
+    tls: door_options.Tls = False,
+    ca: door_options.Ca = None,
+    cert: door_options.Cert = None,
+    key: door_options.Key = None,
+    insecure: door_options.Insecure = False,
 ) -> None:
     """What every command shares."""
+    # The environment is where clients look, those of the processes that a command starts too.
+    given = {"TOKEN_FILE": token_file, "CA": ca, "CERT": cert, "KEY": key}
+    os.environ |= {f"PARETUNE_{name}": str(path) for name, path in given.items() if path}
+    os.environ |= {f"PARETUNE_{name}": "1" for name, on in (("TLS", tls), ("INSECURE", insecure)) if on}
 
 
 app.command()(up.up)
