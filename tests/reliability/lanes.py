@@ -12,6 +12,8 @@ from pathlib import Path
 
 LANE = os.environ.get("PARETUNE_LANE", "ci")
 """ci (inside `make test`), reliability or soak."""
+SCALE = float(os.environ.get("PARETUNE_SCALE", "1"))
+"""Share of a long lane's rounds to run, for machines that are slow or busy; the table says how many they were."""
 TABLE = os.environ.get("PARETUNE_TABLE", "")
 """File to which every finding is added as a line of JSON; none when empty."""
 
@@ -21,7 +23,9 @@ FOLDER = Path(__file__).parent
 
 def rounds(ci: int, reliability: int, soak: int = 0) -> int:
     """How often, in the lane that runs."""
-    return {"ci": ci, "reliability": reliability, "soak": soak or reliability}[LANE]
+    if LANE == "ci":
+        return ci
+    return max(ci, round((soak or reliability if LANE == "soak" else reliability) * SCALE))
 
 
 @dataclass

@@ -25,7 +25,7 @@ from paretune_store import log as log_module
 from paretune_store.sqlite import SqliteStore
 
 SECTOR = 512
-CHECKPOINT_FRAMES = 150
+CHECKPOINT_FRAMES = 80
 """The log is taken into the file this often, so that many checkpoints are in the trace."""
 
 
@@ -179,7 +179,7 @@ def run(
     folder: Path,
     images: int,
     *,
-    commits: int = 400,
+    commits: int = 200,
     seed: int = 1,
     break_it: Callable[[], object] = lambda: None,
 ) -> Finding:

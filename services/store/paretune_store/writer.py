@@ -1,7 +1,9 @@
 """The one writer: a thread, a queue, and group commit.
 
-Requests that arrive while a commit waits for the disk share the next commit; each runs in its own savepoint,
-so that one refusal leaves the others alone. Futures are resolved after the commit, never before.
+Requests that arrive while a commit waits for the disk share the next commit. One that is refused before it
+wrote anything, as all should be, leaves the others alone. One that fails after it wrote something takes the
+group's transaction with it; the group is then done again, each request in a savepoint. Futures are resolved
+after the commit, never before.
 """
 
 import asyncio
@@ -86,8 +88,8 @@ class Writer:
         work = Work(apply, self._loop.create_future())
         self._waiting += 1
         self._queue.put(work)
-        # Shielded: a caller that gives up does not undo what the thread may be doing.
-        return await asyncio.shield(work.future)
+        # A caller that gives up cancels the future only: what the thread may be doing goes on.
+        return await work.future
 
     @property
     def waiting(self) -> int:
@@ -124,15 +126,26 @@ class Writer:
         return group, False
 
     def _commit(self, group: list[Work]) -> tuple[list[Outcome], list[Transaction]]:
+        try:
+            return self._try(group, self._attempt)
+        except _HalfDone:
+            return self._try(group, self._attempt_alone)
+
+    def _try(
+        self, group: list[Work], attempt: Callable[[Work, list[Transaction]], Outcome]
+    ) -> tuple[list[Outcome], list[Transaction]]:
         outcomes: list[Outcome] = []
         transactions: list[Transaction] = []
         try:
             failpoints.hit("before_begin")
             self._db.execute("BEGIN IMMEDIATE")
-            outcomes.extend(self._attempt(work, transactions) for work in group)
+            outcomes.extend(attempt(work, transactions) for work in group)
             failpoints.hit("after_write")
             self._db.execute("COMMIT")
             failpoints.hit("after_commit_before_reply")
+        except _HalfDone:
+            self._rollback()
+            raise
         except BaseException as error:  # whatever it was, nobody may be told that something was written
             self._rollback()
             failure = _readable(error)
@@ -140,6 +153,22 @@ class Writer:
         return outcomes, transactions
 
     def _attempt(self, work: Work, transactions: list[Transaction]) -> Outcome:
+        connection = self._db.conn
+        before = connection.total_changes
+        transaction = self._begin()
+        try:
+            value = work.apply(transaction)
+            transaction.flush()
+        except Exception as error:
+            if not connection.in_transaction:
+                raise  # SQLite gave up the whole transaction, such as when the disk is full
+            if connection.total_changes != before:
+                raise _HalfDone from error
+            return Outcome(error=_readable(error))
+        transactions.append(transaction)
+        return Outcome(value)
+
+    def _attempt_alone(self, work: Work, transactions: list[Transaction]) -> Outcome:
         self._db.execute("SAVEPOINT request")
         transaction = self._begin()
         try:
@@ -177,6 +206,10 @@ class Writer:
                 work.future.set_result(outcome.value)
             else:
                 work.future.set_exception(outcome.error)
+
+
+class _HalfDone(Exception):
+    """A request failed after it had written something."""
 
 
 def _readable(error: BaseException) -> BaseException:
