@@ -13,7 +13,7 @@ from pathlib import Path
 LANE = os.environ.get("PARETUNE_LANE", "ci")
 """ci (inside `make test`), reliability or soak."""
 SCALE = float(os.environ.get("PARETUNE_SCALE", "1"))
-"""Share of a long lane's rounds to run, for machines that are slow or busy; the table says how many they were."""
+"""Share of the rounds of a long lane to run, for busy machines; the table says how many they were."""
 TABLE = os.environ.get("PARETUNE_TABLE", "")
 """File to which every finding is added as a line of JSON; none when empty."""
 
