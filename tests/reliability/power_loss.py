@@ -25,7 +25,7 @@ from paretune_store import log as log_module
 from paretune_store.sqlite import SqliteStore
 
 SECTOR = 512
-CHECKPOINT_FRAMES = 80
+CHECKPOINT_REQUESTS = 25
 """The log is taken into the file this often, so that many checkpoints are in the trace."""
 
 
@@ -42,7 +42,7 @@ def trace(folder: Path, commits: int, seed: int, break_it: Callable[[], object])
     break_it()
     prepare_now = database_module._prepare
     database_module._prepare = watched  # type: ignore[assignment]
-    log_module.Log.__init__.__defaults__ = (CHECKPOINT_FRAMES,)
+    log_module.Log.__init__.__defaults__ = (CHECKPOINT_REQUESTS,)
     rng = random.Random(seed)
 
     async def live() -> None:

@@ -230,7 +230,7 @@ def _damaged(path: Path, how: str) -> str:
 def _prepare(db: Database) -> None:
     """Settings of the writing connection: an acknowledged commit is on the disk.
 
-    The writer makes checkpoints between groups (`writer.Log`); SQLite's own are only there in case.
+    The writer makes checkpoints between groups (`log.py`); SQLite's own are there for large imports.
     """
     for pragma in (
         "PRAGMA journal_mode = WAL",
@@ -238,7 +238,7 @@ def _prepare(db: Database) -> None:
         "PRAGMA foreign_keys = ON",
         "PRAGMA mmap_size = 0",
         "PRAGMA cache_size = -65536",
-        "PRAGMA wal_autocheckpoint = 16000",
+        "PRAGMA wal_autocheckpoint = 4000",
     ):
         db.execute(pragma).fetchall()
     db.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES:d}").fetchall()

@@ -117,7 +117,9 @@ class SqliteStore:
         self._anchor()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._hub = Hub(self._read_events, _last_event(connections.writer))
-        self._writer = Writer(connections.writer, self._begin, self._hub.publish, Log(connections).checkpoint)
+        self._writer = Writer(
+            connections.writer, self._begin, self._hub.publish, Log(connections.writer).wrote
+        )
         self._copying = False
 
     @classmethod

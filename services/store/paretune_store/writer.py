@@ -52,7 +52,7 @@ class Writer:
     Args:
         db: the writing connection; from now on only the writer's thread uses it.
         begin: makes the transaction of one request.
-        between: called on the thread after each group, when its outcomes are on their way.
+        between: called on the thread with the size of each group, when its outcomes are on their way.
         committed: called on the event loop after a commit, before anybody hears of it, with the
             transactions of the requests that succeeded.
     """
@@ -62,7 +62,7 @@ class Writer:
         db: Database,
         begin: Callable[[], Transaction],
         committed: Callable[[list[Transaction]], None],
-        between: Callable[[], None] = lambda: None,
+        between: Callable[[int], None] = lambda size: None,
     ) -> None:
         """Start the thread; must be called on a running event loop."""
         self._db = db
@@ -110,7 +110,7 @@ class Writer:
             self._loop.call_soon_threadsafe(self._deliver, group, outcomes, transactions)
             if last:
                 return
-            self._between()
+            self._between(len(group))
 
     def _collect(self, first: Work) -> tuple[list[Work], bool]:
         """What waits by now; True when the end was among it."""
