@@ -30,7 +30,7 @@ def assembled(parameters, m=2, pending=0, count=24):
     known = baseline(history, surrogate, chances(history, surrogate))
     rng = np.random.default_rng(0)
     waiting = history.encoding.from_unit(rng.random((pending, history.encoding.dimension)))
-    cheap, full = build(history, surrogate, known, waiting, np.full(m, 2.0), rng)
+    cheap, full = build(history, surrogate, known, waiting, np.full((1, m), 2.0), known.mean.min(axis=0), rng)
     return history, cheap, full, known, waiting, rng
 
 

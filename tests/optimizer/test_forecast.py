@@ -24,7 +24,7 @@ def zdt1(a):
 @pytest.fixture(scope="module")
 def search():
     """A search with forecasts of ten trials on the way: after 14 observations, and after 40."""
-    history = History(cases.experiment(SPACE, seed=5))
+    history = History(cases.experiment(SPACE, seed=6))
     told = {}
     for n in range(1, 51):
         (proposal,) = suggest(history, ordinal=n)

@@ -5,17 +5,19 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
+import paretune_optimizer.improvement as improvement_module
 from paretune_optimizer.hypervolume import hypervolume
 from paretune_optimizer.improvement import expected_improvement, log_psi, log_psi_exponential
 
 
-def setting(m, worlds=3, candidates=4, rates=None):
+def setting(m, worlds=3, candidates=4, rates=None, references=None):
     rng = np.random.default_rng(m)
     fronts = [rng.random((6, m)) for _ in range(worlds)]
     reference = np.full(m, 1.1)
     mean, sd = rng.random((m, candidates, worlds)) * 0.8, rng.random((m, candidates)) * 0.3 + 0.05
     rates = np.zeros(m) if rates is None else rates
-    improvement = expected_improvement(fronts, reference, np.full(m, -0.8), rates, rng)
+    points = reference[None, :] if references is None else references
+    improvement = expected_improvement(fronts, points, np.full(m, 0.0), rates, rng)
     return fronts, reference, mean, sd, improvement, rng
 
 
@@ -50,6 +52,47 @@ def test_scalarised_value_for_four_metrics_ranks_as_monte_carlo_does():
     fronts, reference, mean, sd, improvement, rng = setting(4, candidates=12)
     expected, _ = monte_carlo(fronts, reference, mean, sd, rng, count=600)
     assert np.corrcoef(improvement.log_value(mean, sd)[0], np.log(expected))[0, 1] > 0.95
+
+
+def test_scalarised_value_counts_log_modelled_metrics_in_their_own_units(monkeypatch):
+    monkeypatch.setattr(improvement_module, "DIRECTIONS", 1024)
+    rates = np.array([0.9, -0.6, 0.0, 1.5])
+
+    def own(y):
+        return np.where(rates == 0.0, y, np.exp(rates * y) / np.where(rates == 0.0, 1.0, rates))
+
+    fronts, reference, mean, sd, improvement, rng = setting(4, candidates=12, rates=rates)
+    expected, _ = monte_carlo(fronts, reference, mean, sd, rng, count=1500, map_=own)
+    assert np.corrcoef(improvement.log_value(mean, sd)[0], np.log(expected))[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("rates", [(0.0, 0.0), (0.9, -0.6)])
+def test_several_reference_points_add_up_in_shares_of_their_volumes(rates):
+    rates = np.array(rates)
+    points = np.array([[1.1, 1.1], [1.1, 2.5]])
+
+    def own(y, rate):
+        return np.exp(rate * y) / rate if rate else y
+
+    total = 0.0
+    for point in points:
+        _, _, mean, sd, improvement, _ = setting(2, rates=rates, references=point[None, :])
+        volume = own(point[1], rates[1]) - own(0.0, rates[1])  # the other length is common to both
+        total = total + np.exp(improvement.log_value(mean, sd)[0]) / volume
+    *_, both, _ = setting(2, rates=rates, references=points)
+    ratio = np.exp(both.log_value(mean, sd)[0]) / total
+    assert ratio == pytest.approx(np.full(ratio.size, ratio[0]))
+
+
+@pytest.mark.parametrize("references", [None, np.array([[1.1, 1.1], [1.1, 2.5]])])
+@pytest.mark.parametrize("rate", [0.0, 0.8])
+def test_derivatives_with_two_reference_points(references, rate):
+    _, _, mean, sd, improvement, _ = setting(2, rates=np.full(2, rate), references=references)
+    _, by_mean, _ = improvement.log_value(mean, sd)
+    up = mean.copy()
+    up[0, 0, 1] += 1e-6
+    numeric = (improvement.log_value(up, sd)[0] - improvement.log_value(mean, sd)[0]) / 1e-6
+    assert by_mean[0, 0, 1] == pytest.approx(numeric[0], rel=1e-3, abs=1e-6)
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 4])

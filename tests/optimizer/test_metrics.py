@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from paretune.experiment import Experiment, Maximize, Minimize, Strategy
 from paretune.parameters import Double
 from paretune.space import SearchSpace
-from paretune_optimizer.metrics import Map, Roles, candidate_maps, fit_transform
+from paretune_optimizer.metrics import Map, Roles, candidate_maps, fit_transform, loggable
 
 
 def test_roles():
@@ -82,7 +82,10 @@ def test_threshold_of_an_impossible_value_under_a_logarithm():
 
 def test_a_logarithm_needs_positive_values_of_one_magnitude():
     y = np.random.default_rng(0).lognormal(0, 0.5, 50)
+    assert loggable(y)
+    assert not loggable(np.append(y, 0.0))
+    assert not loggable(np.append(y, 1e-9))
+    assert not loggable(y[:0])
     assert Map.LOG in candidate_maps(y, True)
     assert Map.LOG not in candidate_maps(y, False)
-    assert Map.LOG not in candidate_maps(np.append(y, 1e-9), True)
     assert candidate_maps(np.ones(50), True) == [Map.IDENTITY]

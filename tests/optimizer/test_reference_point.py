@@ -4,33 +4,35 @@ import math
 
 import numpy as np
 import optimizer_cases as cases
+import pytest
 
 from paretune.parameters import Double
 from paretune_optimizer.maximize import Deadline
-from paretune_optimizer.reference_point import STANCES, Stance, predicted_ends, reference_point, stance_of
+from paretune_optimizer.reference_point import predicted_ends, reference_points
 from paretune_optimizer.surrogate import surrogate_of
 
-TIGHT = Stance(0.05, 0.0, 0.0)
+FREE = np.full(2, np.nan)
+ENDS = np.array([[0.0, 1.0], [2.0, -1.0]])
 
 
 def test_thresholds_win_where_given():
-    ends = np.array([[0.0, 1.0], [2.0, -1.0]])
-    assert reference_point(np.array([np.nan, 0.3]), ends, ends, TIGHT).tolist() == [2.2, 0.3]
+    both = reference_points(np.array([np.nan, 0.3]), ENDS, ENDS + np.array([4.0, 0.0]), ENDS, 0)
+    assert both == pytest.approx(np.array([[2.2, 0.3], [6.6, 0.3]]))
+    assert reference_points(np.array([0.5, 0.3]), ENDS, ENDS + 4.0, ENDS, 1).tolist() == [[0.5, 0.3]]
 
 
 def test_metrics_that_agree_keep_some_room():
     ends = np.zeros((2, 2))
-    assert np.all(reference_point(np.full(2, np.nan), ends, ends, TIGHT) > 0.0)
+    assert np.all(reference_points(FREE, ends, ends, ends, 0) > 0.0)
 
 
-def test_a_wide_stance_reaches_into_the_candidates():
-    broad = np.linspace([0.0, 0.0], [10.0, 0.1], 101)
-    ends = np.array([[0.0, 1.0], [1.0, 0.0]])
-    assert reference_point(np.full(2, np.nan), ends, broad, Stance(0.01, 1.0, 0.75)).tolist() == [8.25, 1.1]
-
-
-def test_stances_take_turns():
-    assert {stance_of(n) for n in range(7, 10)} == set(STANCES)
+@pytest.mark.parametrize("turn", [0, 1])
+def test_one_metric_at_a_time_moves_out_to_the_far_end_or_into_the_candidates(turn):
+    far = ENDS + np.array([3.0, 0.0])
+    broad = np.linspace([0.0, 0.0], [1.0, 4.0], 101)
+    near, moved = reference_points(FREE, ENDS, far, broad, turn)
+    assert near == pytest.approx([2.2, 1.2])
+    assert moved == pytest.approx([[5.5, 1.2], [2.2, 3.4]][turn])
 
 
 def test_ends_of_the_predicted_front_reach_beyond_the_data():
@@ -45,8 +47,10 @@ def test_ends_of_the_predicted_front_reach_beyond_the_data():
     surrogate = surrogate_of(history)
     processes = [surrogate.metrics[j].gp for j in (0, 1)]
     stop = Deadline(lambda: 0.0, math.inf)
-    Z, means = predicted_ends(history.encoding, processes, [], rng.random((50, 2)), TIGHT, stop)
-    assert Z[0, 0] < 0.05
-    assert Z[1, 0] > 0.8
-    assert means.shape == (2, 2)
-    assert np.all(means.argmin(axis=0) == [0, 1])
+    Z, near, far = predicted_ends(history.encoding, processes, [], rng.random((50, 2)), stop)
+    assert np.all(Z[[1, 3], 0] < 0.05)
+    assert np.all(Z[[0, 2], 0] > 0.8)
+    for means in (near, far):
+        assert means.shape == (2, 2)
+        assert np.all(means.argmax(axis=0) == [0, 1])
+    assert np.all(far.min(axis=0) <= near.min(axis=0) + 1e-3)

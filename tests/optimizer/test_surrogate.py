@@ -1,5 +1,7 @@
 """Which rows are learned from, when, and with which map."""
 
+import math
+
 import numpy as np
 import optimizer_cases as cases
 
@@ -68,3 +70,11 @@ def test_models_are_built_once_per_change():
     old = surrogate_of(history)
     history.add_observation(cases.result(history, {"x0": 0.1, "x1": 0.1, "x2": 0.1}, (0.0, 0.0), 11))
     assert surrogate_of(history) is not old
+
+
+def test_a_logarithm_is_given_up_at_the_first_value_next_to_zero():
+    # cos(pi / 2) is 6e-17: above zero, and in logarithms a world away from all other values.
+    history = cases.scattered(cases.experiment(cases.CUBE), lambda a: [math.exp(3.0 * a["x0"]), a["x1"]], 24)
+    assert surrogate_of(history).metrics[0].transform.map is Map.LOG
+    history.add_observation(cases.result(history, dict.fromkeys(("x0", "x1", "x2"), 0.5), (6e-17, 0.5), 99))
+    assert surrogate_of(history).metrics[0].transform.map is Map.IDENTITY

@@ -171,7 +171,8 @@ def build(
     surrogate: Surrogate,
     known: Baseline,
     pending: Array,
-    reference: Array,
+    references: Array,
+    ideal: Array,
     rng: np.random.Generator,
 ) -> tuple[Acquisition, Acquisition]:
     """Return a cheap acquisition for screening and the full one.
@@ -181,7 +182,8 @@ def build(
         surrogate: its models.
         known: baseline of observed points.
         pending: coordinates of configurations in training (b x p).
-        reference: reference point (m), standardised.
+        references: reference points (R x m), standardised.
+        ideal: best values that are expected (m), standardised.
         rng: source of the worlds.
 
     Returns:
@@ -190,15 +192,13 @@ def build(
     processes = [surrogate.metrics[j].gp for j in history.roles.optimized]
     conditions = chances(history, surrogate)
     rates = np.array([surrogate.metrics[j].transform.rate for j in history.roles.optimized])
-    spread = np.vstack([known.mean, np.zeros((1, reference.size))])
-    ideal = spread.min(axis=0) - 1.0
     mean_front = known.mean[known.efficient]
     guess = mean_front
     pending = _distinct(pending, known.Z)
     if pending.shape[0]:
         guess = np.vstack([mean_front, predict_optimized(history, surrogate, pending)[0]])
     trust = PRIOR_TRIALS / max(len(history), 1) if history.encoding.believed else 0.0
-    mean_improvement = expected_improvement([guess], reference, ideal, rates, rng)
+    mean_improvement = expected_improvement([guess], references, ideal, rates, rng)
     cheap = Acquisition(history.encoding, processes, mean_improvement, conditions, trust)
     if pending.shape[0] == 0 and not _noisy(known):
         return cheap, cheap
@@ -216,7 +216,7 @@ def build(
         lives = probability(conditions, history.encoding.features(pending))
         present[:, drawn_rows.size :] = rng.random((worlds, lives.size)) < lives
     fronts = [np.vstack([v[there], known.mean[rest]]) for v, there in zip(values, present, strict=True)]
-    improvement = expected_improvement(fronts, reference, ideal, rates, rng)
+    improvement = expected_improvement(fronts, references, ideal, rates, rng)
     return cheap, Acquisition(history.encoding, [gp for gp, _ in drawn], improvement, conditions, trust)
 
 

@@ -186,7 +186,8 @@ def _candidates(history: History, known: Baseline, reference: Array, rng: np.ran
     if Z.shape[0] <= best + others:
         return Z
     none = np.empty((0, encoding.dimension))
-    cheap, _ = build(history, surrogate_of(history), known, none, reference, rng)
+    ideal = np.min(known.mean, axis=0, initial=0.0)
+    cheap, _ = build(history, surrogate_of(history), known, none, reference[None, :], ideal, rng)
     order = np.argsort(-cheap.value(Z), kind="stable")
     return Z[np.concatenate([order[:best], rng.choice(order[best:], size=others, replace=False)])]
 
@@ -257,8 +258,8 @@ class _Belief:
         at = np.flatnonzero(open_)
         front = self.mean[:, counted].T
         front = front[non_dominated(front)]
-        ideal = np.vstack([front, np.zeros((1, front.shape[1]))]).min(axis=0) - 1.0
-        improvement = expected_improvement([front], stage.reference, ideal, stage.rates, rng)
+        ideal = np.vstack([front, np.zeros((1, front.shape[1]))]).min(axis=0)
+        improvement = expected_improvement([front], stage.reference[None, :], ideal, stage.rates, rng)
         sd = np.sqrt(np.maximum(self.variance[:, at], 1e-12))
         value = improvement.log_value(self.mean[:, at, None], sd)[0]
         value = value + np.log(np.maximum(stage.feasible[at], 1e-300))

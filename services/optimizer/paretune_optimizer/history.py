@@ -33,7 +33,7 @@ class History:
         experiment: the experiment; `update_experiment` replaces it.
         encoding: translator of its search space.
         roles: signs and strategies of its metrics.
-        learned: hyperparameters by (column or -1 for feasibility, rows seen, cold, all positive); see
+        learned: hyperparameters by (column or -1 for feasibility, rows seen, cold, loggable); see
             `surrogate`.
         surrogate: models of the current rows, or None until somebody asks.
         fitted_at: when hyperparameters were last fitted, in seconds of the caller's clock; None: never.

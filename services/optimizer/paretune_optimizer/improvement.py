@@ -10,6 +10,9 @@ on), averaged over worlds, which is the Rao-Blackwellised noisy EHVI (Daulton et
 integrates over the same worlds but samples the candidate too). Every term is kept as a logarithm (Ament et
 al. 2023, arXiv 2310.20708): in linear space most of the domain underflows to a flat zero.
 
+Several reference points are several sets of boxes with weights; their thresholds are mostly shared, so the
+second set costs little.
+
 For four and more metrics boxes multiply beyond use. There the identity of Golovin and Zhang 2020 (arXiv
 2006.04655, lemma 5) is used: hypervolume is the mean over random directions of the scalarisation
 s(y) = min_j ((r_j - y_j) / lambda_j)+ to the power m. The expectation over the candidate of each direction is
@@ -132,30 +135,33 @@ class _Side:
 class BoxImprovement:
     """Exact log EHVI for one to three metrics."""
 
-    def __init__(self, fronts: list[Array], reference: Array, rates: Array) -> None:
+    def __init__(self, fronts: list[Array], references: Array, log_weights: Array, rates: Array) -> None:
         """Decompose the fronts of all worlds.
 
         Args:
             fronts: one array (P x m) per world; dominated rows are ignored, none may be left.
-            reference: reference point (m), the same in all worlds: averaging over worlds with their own
+            references: reference points (R x m), the same in all worlds: averaging over worlds with their own
                 points would average different quantities.
+            log_weights: logarithms of the weights of the volumes against each of them (R).
             rates: growth of each metric's own unit per unit of its model (m), 0 where they are
                 proportional; see `log_psi_exponential`.
         """
-        boxes = [improvement_boxes(front, reference) for front in fronts]
-        sizes = [box.high.shape[0] for box in boxes]
-        self.worlds = len(boxes)
+        self.worlds = len(fronts)
+        boxes = [improvement_boxes(front, point) for front in fronts for point in references]
+        each = [box.high.shape[0] for box in boxes]
+        sizes = np.reshape(each, (self.worlds, -1)).sum(axis=1)
+        self.log_weight = np.repeat(np.tile(log_weights, self.worlds), each)
         self.starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
         world = np.repeat(np.arange(self.worlds), sizes)
         low, high = np.vstack([box.low for box in boxes]), np.vstack([box.high for box in boxes])
-        self.sides = [_side(low[:, j], high[:, j], world, float(rates[j])) for j in range(reference.size)]
+        self.sides = [_side(low[:, j], high[:, j], world, float(rates[j])) for j in range(rates.size)]
 
     def log_value(self, mean: Array, sd: Array) -> tuple[Array, Array, Array]:
         """Return log EHVI (B), its derivative by the means (m x B x W) and by the deviations (m x B)."""
         parts = [self._widths(side, mean[j], sd[j]) for j, side in enumerate(self.sides)]
-        total = parts[0][0]
+        total = parts[0][0] + self.log_weight  # B x I
         for part in parts[1:]:
-            total = total + part[0]  # B x I
+            total += part[0]
         top = total.max(axis=1, keepdims=True)
         weight = np.exp(total - top)
         norm = weight.sum(axis=1, keepdims=True)
@@ -201,27 +207,38 @@ def _side(low: Array, high: Array, world: Ints, rate: float) -> _Side:
 class ScalarisedImprovement:
     """Log EHVI for four and more metrics, exact for each of a fixed set of random directions."""
 
-    def __init__(self, fronts: list[Array], reference: Array, ideal: Array, rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        fronts: list[Array],
+        references: Array,
+        ideal: Array,
+        rates: Array,
+        rng: np.random.Generator,
+    ) -> None:
         """Draw directions and place the quadrature nodes.
 
         Args:
             fronts: one array (P x m) per world.
-            reference: reference point (m).
-            ideal: best value that any candidate is expected to reach, per metric (m).
+            references: reference points (R x m), dealt out to the directions.
+            ideal: best value that is expected, per metric (m); a deviation better is allowed for.
+            rates: curvature of each metric's unit (m); directions and volumes are in own units.
             rng: source of the directions.
         """
-        m, worlds = reference.size, len(fronts)
+        m, worlds = ideal.size, len(fronts)
+        ideal, references = _own_unit(ideal - 1.0, rates), _own_unit(references, rates)
+        fronts = [_own_unit(front, rates) for front in fronts]
+        points = references[np.arange(DIRECTIONS) % references.shape[0]]  # one for each direction
         directions = np.abs(rng.standard_normal((DIRECTIONS, m))) + 1e-3
-        directions *= np.maximum(reference - ideal, 1e-9)
-        directions /= np.linalg.norm(directions / np.maximum(reference - ideal, 1e-9), axis=1)[:, None]
+        directions /= np.linalg.norm(directions, axis=1)[:, None]
+        directions *= np.maximum(points - ideal, 1e-9)
         nodes, weights = np.polynomial.legendre.leggauss(NODES)
         t, log_w, world, direction = [], [], [], []
         # Directions are dealt out to the worlds, so the cost does not grow with their number.
         for q in range(DIRECTIONS):
-            w = q % worlds
-            gains = (reference - fronts[w]) / directions[q]  # P x m
+            w = (q // references.shape[0]) % worlds
+            gains = (points[q] - fronts[w]) / directions[q]  # P x m
             best = max(0.0, float(gains.min(axis=1).max())) if gains.size else 0.0
-            top = max(float(np.min((reference - ideal) / directions[q])), best + 0.05)
+            top = max(float(np.min((points[q] - ideal) / directions[q])), best + 0.05)
             half = 0.5 * (top - best)
             at = best + half * (nodes + 1.0)
             t.append(at)
@@ -230,7 +247,8 @@ class ScalarisedImprovement:
             direction += [q] * NODES
         self.log_weight = np.concatenate(log_w) - np.log(DIRECTIONS)  # I
         self.world = np.array(world, dtype=np.intp)
-        self.thresholds = reference - directions[direction] * np.concatenate(t)[:, None]  # I x m
+        thresholds = points[direction] - directions[direction] * np.concatenate(t)[:, None]  # I x m
+        self.thresholds = _model_scale(thresholds, rates)
         self.worlds = worlds
 
     def log_value(self, mean: Array, sd: Array) -> tuple[Array, Array, Array]:
@@ -255,18 +273,36 @@ class ScalarisedImprovement:
 
 
 def expected_improvement(
-    fronts: list[Array], reference: Array, ideal: Array, rates: Array, rng: np.random.Generator
+    fronts: list[Array], references: Array, ideal: Array, rates: Array, rng: np.random.Generator
 ) -> Improvement:
     """Return the improvement over fronts: exact up to three metrics, by directions beyond.
 
     Args:
         fronts: values (P x m) of each world, minimised.
-        reference: reference point (m).
-        ideal: best reachable value per metric (m); used beyond three metrics only.
-        rates: curvature of each metric's unit (m), see `log_psi_exponential`; used up to three metrics only.
+        references: reference points (R x m). With several, the sum over them of the improvement in shares
+            of the volume between each and the ideal point, up to a factor that is the same for all.
+        ideal: best reachable value per metric (m).
+        rates: curvature of each metric's unit (m), see `log_psi_exponential`.
         rng: source of directions; used beyond three metrics only.
     """
-    if reference.size <= EXACT_METRICS:
-        return BoxImprovement(fronts, reference, rates)
-    clipped = [front[np.all(front < reference, axis=1)] for front in fronts]
-    return ScalarisedImprovement([f[non_dominated(f)] for f in clipped], reference, ideal, rng)
+    if ideal.size <= EXACT_METRICS:
+        # Shares are taken of lengths in own units; where the points agree they cancel.
+        length = np.maximum(_own_unit(references, rates) - _own_unit(ideal, rates), 1e-300)
+        agreed = np.all(references == references[0], axis=0)
+        log_weights = -np.where(agreed, 0.0, np.log(length)).sum(axis=1)
+        return BoxImprovement(fronts, references, log_weights, rates)
+    widest = references.max(axis=0)
+    clipped = [front[np.all(front < widest, axis=1)] for front in fronts]
+    return ScalarisedImprovement([f[non_dominated(f)] for f in clipped], references, ideal, rates, rng)
+
+
+def _own_unit(x: Array, rates: Array) -> Array:
+    """Return values (... x m) of the models in the metrics' own units, see `log_psi_exponential`."""
+    steep = np.where(rates == 0.0, 1.0, rates)
+    return np.where(rates == 0.0, x, np.exp(np.clip(steep * x, -600.0, 600.0)) / steep)
+
+
+def _model_scale(y: Array, rates: Array) -> Array:
+    """Return the inverse of `_own_unit`; values that a logarithm cannot reach come out far below."""
+    steep = np.where(rates == 0.0, 1.0, rates)
+    return np.where(rates == 0.0, y, np.log(np.maximum(steep * y, 1e-30)) / steep)

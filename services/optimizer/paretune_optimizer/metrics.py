@@ -150,18 +150,21 @@ def fit_transform(map_: Map, y: Array, sign: float) -> Transform:
     return Transform(map_, sign, cap, centre, scale)
 
 
-def candidate_maps(y: Array, positive: bool) -> list[Map]:
+def loggable(y: Array) -> bool:
+    """Tell whether values (n, in the user's units) are all above zero and of one magnitude."""
+    return bool(y.size) and bool(np.min(y) > 0.0) and bool(np.median(y) <= LOG_DEPTH * np.min(y))
+
+
+def candidate_maps(y: Array, log: bool) -> list[Map]:
     """Return the families worth trying on minimised values (n); few or constant values get the identity.
 
     Args:
         y: minimised values (n).
-        positive: whether all values of the metric, later ones too, are above zero in the user's units.
+        log: whether all values of the metric, later ones too, are `loggable`.
     """
     if y.size < 8 or np.ptp(y) <= 1e-9 * np.max(np.abs(y)):
         return [Map.IDENTITY]
-    if positive and np.median(np.abs(y)) <= LOG_DEPTH * np.min(np.abs(y)):
-        return [Map.IDENTITY, Map.LOG]
-    return [Map.IDENTITY]
+    return [Map.IDENTITY, Map.LOG] if log else [Map.IDENTITY]
 
 
 def _centre_width(y: Array) -> tuple[float, float]:

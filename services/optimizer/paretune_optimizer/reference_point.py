@@ -1,22 +1,27 @@
-"""The reference point: how bad is still worth something.
+"""The reference points: how bad is still worth something.
 
 The user's thresholds first. For other metrics the nadir of the front that the *model* predicts, which sees
 trade-offs that have not been measured yet. The nadir of the observed front locks the search: once one extreme
 is found, everything beyond it counts for nothing.
 
-The predicted nadir comes from the ends of the predicted front, found by minimising the posterior mean of each
-metric, with a little of the others so that a hair of one metric does not buy a ruin of the rest (augmented as
-in Steuer and Choo 1983). A pool of random candidates does not contain those ends in more than a few
-dimensions, and quantiles of what was observed shrink with the search: both were measured to lock it.
+The predicted nadir comes from the ends of the predicted front. There is one for each metric that is given up:
+it minimises the sum of the others, each less a standard deviation, plus a share of the metric given up
+(augmented as in Steuer and Choo 1983). The minima of single metrics would do for two; of three or more, one
+point may hold several of them, and a metric that is bad at no end would lock the search.
 
-No single rule serves all fronts: a tight point loses far ends and separate pieces, a wide one wastes early
-trials on extremes. So successive suggestions take turns between three stances, and a wrong one costs a third
-of the trials at most. Chosen on ZDT2, ZDT3, DTLZ7, a convex DTLZ2, Kursawe's problem and the diatom shape.
+No single share serves all fronts. A large one (NEAR) leaves out an end that buys a hair of the others with a
+ruin of the metric given up: concave fronts are reached sooner. It loses far ends and separate pieces for
+good. A small one (FAR) keeps those, and wastes early trials on extremes. So improvement is counted against
+two points, each in shares of its own volume (`improvement.expected_improvement`): the near one, and the near
+one with ONE metric moved out to the far one, or to where a quarter of the candidates are worse. Metrics take
+turns. A metric moved out alone only pays where being worse in it buys something that the near point does not
+know.
+
+Weighing regions by a measure: Zitzler, Brockhoff and Thiele 2007 (The hypervolume indicator revisited);
+the rule itself is our own. docs/decisions/0008 tells what chose it.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,36 +33,19 @@ from paretune_optimizer.projected_bfgs import Stop, ascend
 
 Array = NDArray[np.float64]
 
+NEAR, FAR = 0.1, 0.01
+"""Share of the metric given up in the search for an end; smaller reaches farther."""
+OPTIMISM = 1.0
+"""Standard deviations by which the other metrics may be better than their means at an end."""
+BROAD = 0.75
+"""Quantile of the candidates' posterior means that the metric moved out reaches at least."""
 MARGIN = 0.1
 STARTS = 3
 ITERATIONS = 12
 
 
-@dataclass(frozen=True)
-class Stance:
-    """How far out the reference point of one suggestion lies.
-
-    Attributes:
-        augment: share of the other metrics in the search for the end of one; smaller is farther.
-        optimism: standard deviations by which the end's own metric may be better than its mean.
-        quantile: quantile of the candidates' posterior means that the point must at least reach, or 0.
-    """
-
-    augment: float
-    optimism: float
-    quantile: float
-
-
-STANCES = (Stance(0.01, 1.0, 0.0), Stance(0.05, 0.0, 0.0), Stance(0.01, 1.0, 0.75))
-
-
-def stance_of(ordinal: int) -> Stance:
-    """Return the stance of a suggestion."""
-    return STANCES[ordinal % len(STANCES)]
-
-
 class _Ends:
-    """Minus the augmented, optimistic mean of one metric per row, plus log feasibility; see `ascend`."""
+    """Minus the weighted, optimistic sum of the metrics, plus log feasibility; see `ascend`."""
 
     def __init__(
         self,
@@ -65,11 +53,10 @@ class _Ends:
         processes: list[GaussianProcess],
         conditions: list[Chance],
         weights: Array,
-        optimism: float,
     ) -> None:
         self.encoding, self.processes = encoding, processes
         self.conditions, self.weights = conditions, weights  # weights: B x m
-        self.optimism = optimism * (weights == 1.0)  # B x m, of the metric whose end is sought
+        self.optimism = OPTIMISM * (weights == 1.0)  # B x m, not of the metric given up
 
     def value_and_gradient(self, Z: Array) -> tuple[Array, Array]:
         X = self.encoding.features(Z)
@@ -95,21 +82,20 @@ def predicted_ends(
     processes: list[GaussianProcess],
     conditions: list[Chance],
     candidates: Array,
-    stance: Stance,
     stop: Stop,
-) -> tuple[Array, Array]:
-    """Return the configurations at the ends of the predicted front.
+) -> tuple[Array, Array, Array]:
+    """Return the configurations at the ends of the predicted front, near and far ones.
 
     Args:
         encoding: translator of the space.
         processes: one per optimised metric.
         conditions: chances of feasibility, which the ends must keep as well.
         candidates: snapped coordinates to start from (B x p), at least one.
-        stance: how far to look.
         stop: when to stop refining.
 
     Returns:
-        Snapped coordinates (m x p), the best found for each metric, and their posterior means (m x m).
+        Snapped coordinates (2 m x p), one for each metric given up, near ones first, and the posterior
+        means of the near (m x m) and of the far ones (m x m).
     """
     m = len(processes)
     mean = posterior_means(encoding, processes, candidates)  # B x m
@@ -117,41 +103,43 @@ def predicted_ends(
     X = encoding.features(candidates)
     for chance in conditions:
         log_chance += chance.power * chance.log_probability(X)
-    weight = np.full((m, m), stance.augment) + (1.0 - stance.augment) * np.eye(m)
-    score = log_chance[:, None] - mean @ weight  # B x m; weight is symmetric
-    starts = np.argsort(-score, axis=0, kind="stable")[:STARTS].T  # m x STARTS
-    owner = np.repeat(np.arange(m), starts.shape[1])
+    weight = np.vstack([1.0 - (1.0 - share) * np.eye(m) for share in (NEAR, FAR)])  # 2 m x m
+    score = log_chance[:, None] - mean @ weight.T  # B x 2 m
+    starts = np.argsort(-score, axis=0, kind="stable")[:STARTS].T  # 2 m x STARTS
+    owner = np.repeat(np.arange(2 * m), starts.shape[1])
     Z = candidates[starts.reshape(-1)]
-    climb = _Ends(encoding, processes, conditions, weight[owner], stance.optimism)
+    climb = _Ends(encoding, processes, conditions, weight[owner])
     climbed = ascend(climb, Z, encoding.relaxed, ITERATIONS, stop)
     Z = np.vstack([Z, encoding.snap(climbed)])
     owner = np.concatenate([owner, owner])
     Z, owner = Z[keep := encoding.satisfied(Z)], owner[keep]
-    judge = _Ends(encoding, processes, conditions, weight[owner], stance.optimism)
+    judge = _Ends(encoding, processes, conditions, weight[owner])
     value, _ = judge.value_and_gradient(Z)
-    best = [int(np.flatnonzero(owner == j)[np.argmax(value[owner == j])]) for j in range(m)]
-    return Z[best], posterior_means(encoding, processes, Z[best])
+    best = [int(np.flatnonzero(owner == j)[np.argmax(value[owner == j])]) for j in range(2 * m)]
+    means = posterior_means(encoding, processes, Z[best])
+    return Z[best], means[:m], means[m:]
 
 
-def reference_point(thresholds: Array, ends: Array, broad: Array, stance: Stance) -> Array:
-    """Return the reference point in standardised, minimised units.
+def reference_points(thresholds: Array, near: Array, far: Array, broad: Array, turn: int) -> Array:
+    """Return the reference points in standardised, minimised units.
 
     Args:
         thresholds: the user's worst acceptable values (m), NaN where there is none.
-        ends: posterior means at the ends of the predicted front (m x m), one row per end.
+        near: posterior means at the near ends of the predicted front (m x m), one row per end.
+        far: the same at the far ends.
         broad: posterior means at a pool of candidates (B x m).
-        stance: whose quantile of `broad` to reach.
+        turn: metric to move out (0 to m - 1).
 
     Returns:
-        Reference point (m), finite: the nadir of the ends, moved out by a tenth of the front's range so that
-        the ends themselves count; a metric in which the ends agree still gets a hundredth of a standard
-        deviation of room.
+        Reference points (1 or 2 x m), finite: the nadir of the near ends, and the same with one metric moved
+        out. Both lie out by a tenth of the range so that the ends themselves count; a metric in which the
+        ends agree still gets a hundredth of a standard deviation of room.
     """
-    ideal, nadir = ends.min(axis=0), ends.max(axis=0)
-    if stance.quantile:
-        nadir = np.maximum(nadir, np.quantile(broad, stance.quantile, axis=0))
-    nadir = nadir + MARGIN * np.maximum(nadir - ideal, 0.1)
-    return np.where(np.isfinite(thresholds), thresholds, nadir)
+    ideal, nadir = near.min(axis=0), near.max(axis=0)
+    points = np.stack([nadir, nadir])
+    points[1, turn] = max(nadir[turn], far[:, turn].max(), np.quantile(broad[:, turn], BROAD))
+    points += MARGIN * np.maximum(points - ideal, 0.1)
+    return np.unique(np.where(np.isfinite(thresholds), thresholds, points), axis=0)
 
 
 def posterior_means(encoding: Encoding, processes: list[GaussianProcess], Z: Array) -> Array:

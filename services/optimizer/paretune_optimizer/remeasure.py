@@ -43,7 +43,7 @@ def worth_repeating(
     known: Baseline,
     pending: Array,
     new: Array | None,
-    reference: Array,
+    references: Array,
 ) -> Array | None:
     """Return the tried configuration that is worth more than a new one, if there is one.
 
@@ -53,7 +53,7 @@ def worth_repeating(
         known: tried configurations that may be efficient.
         pending: coordinates in training (b x p): never to be repeated at the same time.
         new: the best new configuration (p), or None if there is none.
-        reference: reference point (m), standardised.
+        references: reference points (R x m), standardised.
 
     Returns:
         Coordinates (p) of a configuration in `known`, or None.
@@ -63,11 +63,11 @@ def worth_repeating(
     processes = [surrogate.metrics[j].gp for j in history.roles.optimized]
     conditions = chances(history, surrogate)
     rates = np.array([surrogate.metrics[j].transform.rate for j in history.roles.optimized])
-    ideal = np.minimum(known.mean.min(axis=0), 0.0) - 1.0
+    ideal = np.minimum(known.mean.min(axis=0), 0.0)
 
     def improvement(front: Array) -> Improvement:
         rng = generator(history.experiment.seed, len(history), Stream.WORLDS)  # the same directions each time
-        return expected_improvement([front], reference, ideal, rates, rng)
+        return expected_improvement([front], references, ideal, rates, rng)
 
     free = ~np.any(np.all(known.Z[:, None] == pending[None], axis=2), axis=1)
     step = _step(processes, history.encoding.features(known.Z), known.sd)

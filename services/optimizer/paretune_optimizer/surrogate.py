@@ -26,7 +26,7 @@ from paretune_optimizer.active import active_rows
 from paretune_optimizer.gp import GaussianProcess, Rows, merge_replicates
 from paretune_optimizer.history import History
 from paretune_optimizer.hyperparameters import fit, prior_mode
-from paretune_optimizer.metrics import Map, Transform, candidate_maps, fit_transform
+from paretune_optimizer.metrics import Map, Transform, candidate_maps, fit_transform, loggable
 from paretune_optimizer.sampling import Stream, generator
 
 Array = NDArray[np.float64]
@@ -159,22 +159,21 @@ def _learned(history: History, column: int, index: Ints) -> tuple[Learned, int]:
     if index.size == 0:
         return Learned(Map.IDENTITY, prior_mode(int(history.encoding.groups.max()) + 1)), 0
     anchor, refit = anchor_before(index.size), refit_before(index.size)
-    # A metric that has shown a zero later than its anchor may not keep a logarithm chosen there.
-    y = history.Y[index, column] * history.roles.sign[column] if column != FEASIBILITY else np.zeros(1)
-    positive = bool(np.all(y > 0.0))
-    cold = _remembered(history, column, index[:anchor], None, positive)
+    # A metric that has shown a zero, or a hair above it, later than its anchor may not keep a logarithm.
+    log = column != FEASIBILITY and loggable(history.Y[index, column] * history.roles.sign[column])
+    cold = _remembered(history, column, index[:anchor], None, log)
     end = int(index[refit - 1]) + 1
-    return (cold if refit == anchor else _remembered(history, column, index[:refit], cold, positive)), end
+    return (cold if refit == anchor else _remembered(history, column, index[:refit], cold, log)), end
 
 
-def _remembered(history: History, column: int, index: Ints, start: Learned | None, positive: bool) -> Learned:
-    key = (column, int(index[-1]) + 1, start is None, positive)
+def _remembered(history: History, column: int, index: Ints, start: Learned | None, log: bool) -> Learned:
+    key = (column, int(index[-1]) + 1, start is None, log)
     if key not in history.learned:
-        history.learned[key] = _learn(history, column, index, start, positive)
+        history.learned[key] = _learn(history, column, index, start, log)
     return history.learned[key]
 
 
-def _learn(history: History, column: int, index: Ints, start: Learned | None, positive: bool) -> Learned:
+def _learn(history: History, column: int, index: Ints, start: Learned | None, log: bool) -> Learned:
     rng = generator(history.experiment.seed, index.size, Stream.FIT)
     limit = ANCHOR_ROWS if start is None else FIT_ROWS
     if index.size > limit:
@@ -187,7 +186,7 @@ def _learn(history: History, column: int, index: Ints, start: Learned | None, po
         return Learned(start.map, fit(rows, start.theta, 12))
     y = history.Y[index, column]
     best, best_score = Learned(Map.IDENTITY, np.zeros(0)), -np.inf
-    for map_ in candidate_maps(y, positive):
+    for map_ in candidate_maps(y, log):
         transform, rows = _metric_data(history, column, index, map_)
         theta = fit(rows, None, 60)
         score = _score(GaussianProcess(theta, rows), transform, y) / y.size
