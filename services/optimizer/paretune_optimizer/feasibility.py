@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr
+from scipy.special import erfcx, log_ndtr
 
 from paretune_optimizer.gp import Forward, GaussianProcess
 from paretune_optimizer.history import History
@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 
 PROBIT_EXTRA = 0.1
 TEMPER = 5
-_LOG_ROOT_TAU = 0.5 * float(np.log(2.0 * np.pi))
+_ROOT_TWO_BY_PI = float(np.sqrt(2.0 / np.pi))
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ class Chance:
     def backward(self, kept: tuple[Array, Array, Forward]) -> Array:
         """Return the gradient (B x D) of the tempered log probability."""
         z, variance, forward = kept
-        hazard = self.power * np.exp(-0.5 * z * z - _LOG_ROOT_TAU - log_ndtr(z))  # d log Phi / dz
+        # d log Phi / dz = phi / Phi, by the scaled complementary error function: no overflow far to the left.
+        with np.errstate(over="ignore"):
+            hazard = self.power * _ROOT_TWO_BY_PI / erfcx(-z * np.sqrt(0.5))
         spread = variance + self.extra
         by_mean = -self.side * hazard / np.sqrt(spread)
         return self.gp.backward(forward, by_mean[:, None], -0.5 * hazard * z / spread)
