@@ -9,7 +9,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: help demo test check pytest setup protos up clean bench test-clients test-reliability soak images deploy-test \
-  locks docs
+  locks docs chromium
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
@@ -18,7 +18,7 @@ demo: .venv/demo ## Tune a real network: accuracy against inference time, model-
 
 test: check pytest ## All that is needed to trust the tree; CI runs exactly this.
 
-pytest: .venv/dev
+pytest: .venv/dev chromium
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 check: .venv/dev .venv/protos/done ## Format, lint, types, imports, protos, stubs.
@@ -95,3 +95,13 @@ clean: ## Remove what was built or measured; nothing that git tracks.
 	$(BIN)/python -m venv .venv/protos
 	.venv/protos/bin/python -m pip --disable-pip-version-check install --quiet -r $<
 	@touch $@
+
+# The browser of the dashboard's tests; CHROMIUM=PATH names another one.
+chromium:
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Chromium for the tests of the dashboard ..."; \
+	    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y chromium >/dev/null; \
+	  else \
+	    echo "The tests of the dashboard need Chromium: run 'sudo apt-get install -y chromium', or set CHROMIUM=PATH."; exit 1; \
+	  fi; }

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,14 +23,6 @@ HTTP_STATUS: dict[type[ParetuneError], int] = {
     errors.DeadlineExceeded: 504,
 }
 """As google/rpc/code.proto says."""
-
-
-def plain(message: Any) -> dict[str, Any]:
-    """A message as JSON values: the names of the protos, 64-bit integers as text, no unset message."""
-    document: dict[str, Any] = MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    return document
 
 
 def answer(value: Any, status: int = 200) -> Response:

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 
 from paretune.errors import InvalidArgument, NotFound, ParetuneError, Unauthenticated
 from paretune.v1 import store_pb2
-from paretune_dashboard import charts, files, nodes, openapi, rest, slices
+from paretune_dashboard import charts, files, nodes, openapi, report, rest, slices
 from paretune_dashboard.answers import answer, on_error
 from paretune_dashboard.config import Config
 from paretune_dashboard.guard import Guard
@@ -35,7 +35,6 @@ from paretune_dashboard.sessions import (
 from paretune_dashboard.views import Views
 
 STATIC = Path(__file__).with_name("static")
-ECHARTS = STATIC / "vendor" / "echarts-6.1.0.min.js.gz"
 
 
 def create_app(config: Config, services: Services | None = None) -> Starlette:
@@ -59,6 +58,7 @@ def create_app(config: Config, services: Services | None = None) -> Starlette:
             Route(f"{API}/session", log_in, methods=["POST"]),
             Route(f"{API}/session", log_out, methods=["DELETE"]),
             Route(f"{API}/experiments/{{experiment_id}}/share", share, methods=["POST"]),
+            Route(f"{API}/experiments/{{experiment_id}}/report", report_file),
             *charts.ENDPOINTS,
             *files.ENDPOINTS,
             *nodes.ENDPOINTS,
@@ -88,7 +88,7 @@ async def health(request: Request) -> Response:
 
 async def echarts(request: Request) -> Response:
     """The chart library, as it was compressed when it was vendored."""
-    packed = ECHARTS.read_bytes()
+    packed = report.ECHARTS.read_bytes()
     headers = {"Cache-Control": "public, max-age=86400", "Vary": "Accept-Encoding"}
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["Content-Encoding"] = "gzip"
@@ -162,6 +162,14 @@ async def shared(request: Request) -> Response:
     response = RedirectResponse(f"/#/experiments/{experiment_id}", 303)
     _set_cookie(request, response, name, seconds)
     return response
+
+
+async def report_file(request: Request) -> Response:
+    """The report as a file."""
+    experiment_id = request.path_params["experiment_id"]
+    document = await report.gather(charts.services_of(request), experiment_id, token_of(request))
+    headers = {"Content-Disposition": f'attachment; filename="{document["experiment"]["id"]}.html"'}
+    return Response(report.page(document), media_type="text/html", headers=headers)
 
 
 def sessions_of(request: Request) -> Sessions:

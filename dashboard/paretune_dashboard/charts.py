@@ -12,11 +12,13 @@ from starlette.routing import Route as Endpoint
 from paretune.errors import InvalidArgument, ParetuneError
 from paretune.v1 import optimizer_pb2 as opt
 from paretune.v1 import store_pb2, types_pb2
-from paretune_dashboard.answers import answer, document_of, plain
+from paretune_dashboard.answers import answer, document_of
+from paretune_dashboard.plain import plain
 from paretune_dashboard.rest import EVENT_STREAM, event
 from paretune_dashboard.routes import API
 from paretune_dashboard.services import Services
 from paretune_dashboard.sessions import token_of
+from paretune_dashboard.shapes import curve, front_columns
 from paretune_dashboard.views import View, Views, not_found
 
 SAMPLE = 4000
@@ -28,6 +30,8 @@ HISTORY = 600
 HISTORY_TRIALS = 2000
 """Trials up to which the leases of one are looked up among the events of all."""
 COALESCE_SECONDS = 0.1
+PATIENCE = 120.0
+"""Seconds for an Optimizer that reads a long history for the first time."""
 SIGN_OF_LIFE_SECONDS = 15.0
 
 
@@ -128,21 +132,10 @@ async def front(request: Request) -> Response:
     )
     for name, value in zip(query.getlist("metric"), query.getlist("reference"), strict=False):
         asked.reference_point.add(metric=name, value=real(value, "reference"))
-    reply = await services_of(request).call("OptimizerService.GetParetoFront", asked, token_of(request))
+    reply = await services_of(request).call(
+        "OptimizerService.GetParetoFront", asked, token_of(request), timeout=PATIENCE
+    )
     return answer(front_columns(reply.front))
-
-
-def front_columns(found: Any) -> dict[str, Any]:
-    """A front without the observations in it."""
-    return {
-        "ordinals": [point.observation.ordinal for point in found.points],
-        "probabilities": [round(point.probability_efficient, 4) for point in found.points],
-        "contributions": [point.hypervolume_contribution for point in found.points],
-        "values": [[[v.metric, v.value] for v in point.observation.values] for point in found.points],
-        "hypervolume": found.hypervolume,
-        "reference_point": [[value.metric, value.value] for value in found.reference_point],
-        "observation_count": found.observation_count,
-    }
 
 
 async def hypervolume(request: Request) -> Response:
@@ -153,21 +146,9 @@ async def hypervolume(request: Request) -> Response:
         asked.reference_point.add(metric=name, value=real(value, "reference"))
     points = number(request, "points", HISTORY, 2, 5000)
     reply = await services_of(request).call(
-        "OptimizerService.GetHypervolumeHistory", asked, token_of(request)
+        "OptimizerService.GetHypervolumeHistory", asked, token_of(request), timeout=PATIENCE
     )
     return answer(curve(reply, points))
-
-
-def curve(reply: Any, points: int) -> dict[str, Any]:
-    """A hypervolume history as columns, thinned to so many points."""
-    volumes = reply.hypervolumes
-    step = max(1, -(-len(volumes) // points))
-    at = sorted({*range(step - 1, len(volumes), step), *([0, len(volumes) - 1] if volumes else [])})
-    return {
-        "observations": [index + 1 for index in at],
-        "hypervolumes": [volumes[index] for index in at],
-        "reference_point": [[value.metric, value.value] for value in reply.reference_point],
-    }
 
 
 async def live(request: Request) -> Response:
@@ -193,7 +174,7 @@ async def _changes(view: View, known: int) -> AsyncIterator[bytes]:
     await view.begun()
     replaced = view.replaced
     while True:
-        columns = view.columns
+        columns, seen = view.columns, view.version
         # Far behind, as right after opening: the page asks for a sample again rather than for every row.
         rows = range(known, columns.count) if columns.count - known <= 200 else ()
         changed = {"reload": replaced != view.replaced or (columns.count > known and not rows)}
@@ -201,7 +182,7 @@ async def _changes(view: View, known: int) -> AsyncIterator[bytes]:
             live_state(view) | changed | {"rows": columns.document(list(rows)), "complete": view.complete}
         )
         known, replaced = columns.count, view.replaced
-        while not await view.moved(SIGN_OF_LIFE_SECONDS):
+        while not await view.moved(seen, SIGN_OF_LIFE_SECONDS):
             yield b": still here\n\n"
         # What comes in a burst is told at once.
         await asyncio.sleep(COALESCE_SECONDS)

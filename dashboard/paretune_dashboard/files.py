@@ -14,9 +14,10 @@ from paretune import wire
 from paretune.errors import InvalidArgument, ParetuneError
 from paretune.experiment_file import dump_experiment, parse_experiment
 from paretune.v1 import store_pb2, trainer_pb2
-from paretune_dashboard.answers import answer, plain
+from paretune_dashboard.answers import answer
 from paretune_dashboard.charts import services_of, view_of
 from paretune_dashboard.columns import OUTCOMES, Columns
+from paretune_dashboard.plain import plain
 from paretune_dashboard.rest import json_body
 from paretune_dashboard.routes import API
 from paretune_dashboard.sessions import token_of

@@ -8,8 +8,9 @@ from starlette.responses import Response
 from starlette.routing import Route as Endpoint
 
 from paretune.v1 import store_pb2, types_pb2
-from paretune_dashboard.answers import answer, plain
+from paretune_dashboard.answers import answer
 from paretune_dashboard.charts import services_of
+from paretune_dashboard.plain import plain
 from paretune_dashboard.routes import API
 from paretune_dashboard.sessions import token_of
 

@@ -10,7 +10,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route as Endpoint
 
 from paretune.errors import InvalidArgument, ParetuneError
-from paretune_dashboard.answers import answer, document_of, plain
+from paretune_dashboard.answers import answer, document_of
+from paretune_dashboard.plain import plain
 from paretune_dashboard.routes import ROUTES, Route
 from paretune_dashboard.services import Services, message_class, method_named
 from paretune_dashboard.sessions import token_of

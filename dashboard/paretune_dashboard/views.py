@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from paretune.errors import NotFound, ParetuneError, Unavailable
@@ -30,6 +30,7 @@ class View:
         columns: its observations.
         active: suggestions that wait or are trained, by id.
         replaced: how often a known observation changed, which moves no row.
+        version: grows with every change.
     """
 
     def __init__(self, services: Services, experiment_id: str, token: str) -> None:
@@ -39,12 +40,12 @@ class View:
         self.active: dict[str, types_pb2.Suggestion] = {}
         self.checkpoints: dict[str, types_pb2.Checkpoint] = {}
         self.replaced = 0
+        self.version = 0
         self.complete = False
         self.failure: ParetuneError | None = None
         self.users = 0
         self.used = time.monotonic()
         self._moved = asyncio.Event()
-        self._begun = asyncio.Event()
         self._task = asyncio.create_task(self._follow())
 
     async def ready(self) -> None:
@@ -71,27 +72,25 @@ class View:
             raise self.failure
         await moved.wait()
 
-    async def moved(self, seconds: float) -> bool:
-        """Whether something changed within so many seconds.
+    async def moved(self, seen: int, seconds: float) -> bool:
+        """Whether something changed since version `seen`, now or within so many seconds.
 
         Raises:
             ParetuneError: the experiment cannot be read any more.
         """
+        if self.version == seen and not self.failure:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._moved.wait(), seconds)
         if self.failure:
             raise self.failure
-        try:
-            await asyncio.wait_for(self._moved.wait(), seconds)
-        except TimeoutError:
-            return False
-        if self.failure:
-            raise self.failure
-        return True
+        return self.version != seen
 
     def end(self) -> None:
         """Stop following."""
         self._task.cancel()
 
     def _wake(self) -> None:
+        self.version += 1
         self._moved.set()
         self._moved = asyncio.Event()
 

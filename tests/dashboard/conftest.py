@@ -4,80 +4,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 import paretune as pt
+from paretune.access import Role
 from paretune.local import free_ports
-from paretune.supervisor import listens
+from paretune.rpc.credentials import Credentials
+from paretune.rpc.health import wait_until_serving
+from paretune.rpc.tokens import changing_tokens, new_token
 
-PARAMETERS = [pt.Double("x", 0.0, 1.0), pt.Int("n", 1, 8), pt.Categorical("kind", ["plain", "deep"])]
-METRICS = [pt.Maximize("accuracy"), pt.Minimize("cost", unit="ms")]
-
-
-@dataclass
-class Dashboard:
-    """A running dashboard and clients of it."""
-
-    address: str
-    client: pt.Client
-    opened: list[httpx.Client] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.address}"
-
-    def browser(self) -> httpx.Client:
-        """As a page: with a session and its CSRF token."""
-        client = self.program()
-        client.headers["x-csrf-token"] = client.get("/api/v1/session").json()["csrf"]
-        return client
-
-    def program(self, **headers: str) -> httpx.Client:
-        """Without a session."""
-        self.opened.append(httpx.Client(base_url=self.url, timeout=30, headers=headers))
-        return self.opened[-1]
-
-    def experiment(self, name: str = "compete", trials: int = 0, **fields: Any) -> pt.ExperimentHandle:
-        made = self.client.create_experiment(
-            **{"name": name, "parameters": PARAMETERS, "metrics": METRICS, "policy": "random", **fields}
-        )
-        for number in range(trials):
-            measure(made, number, trials)
-        return made
-
-
-def measure(experiment: pt.ExperimentHandle, number: int, total: int = 20) -> None:
-    """One trial with a trade-off; every seventh is infeasible."""
-    share = (number * 0.618) % 1.0
-    assignments = {"x": share, "n": 1 + number % 8, "kind": ("plain", "deep")[number % 2]}
-    if number % 7 == 6:
-        experiment.observe(assignments, {}, infeasible="the loss is not a number")
-    else:
-        vector = {"accuracy": (0.5 + 0.4 * share, 0.01), "cost": (1 + 4 * share**2 + 0.1 * (number % 3), 0.1)}
-        experiment.observe(assignments, vector)
-
-
-def start(server: str, folder: Path, *words: str, **environment: str) -> tuple[str, subprocess.Popen[bytes]]:
-    """A dashboard of its own; gives its address and process."""
-    address = f"127.0.0.1:{free_ports(1)[0]}"
-    command = [sys.executable, "-m", "paretune_dashboard", "--server", server, "--listen", address, *words]
-    with (folder / "dashboard.log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | environment)
-    for _ in range(600):
-        if listens(address):
-            return address, process
-        if process.poll() is not None:
-            break
-        try:
-            process.wait(0.1)
-        except subprocess.TimeoutExpired:
-            continue
-    raise RuntimeError((folder / "dashboard.log").read_text()[-2000:])
+sys.path.insert(0, str(Path(__file__).parent))
+from dashboard_cases import Dashboard, start
 
 
 @pytest.fixture(scope="session")
@@ -91,5 +31,63 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
         finally:
             for opened in running.opened:
                 opened.close()
+            process.terminate()
+            process.wait(20)
+
+
+WORKLOAD = """
+import time
+
+def train(parameters, trial):
+    time.sleep(float(trial.settings["seconds"]))
+    return {"score": (parameters["x"], 0.01), "cost": parameters["x"] ** 2}
+"""
+
+
+@pytest.fixture(scope="session")
+def trainer(dashboard: Dashboard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A trainer node that can train the workload toy:train."""
+    folder = tmp_path_factory.mktemp("trainer")
+    (folder / "toy.py").write_text(WORKLOAD)
+    command = [
+        *(sys.executable, "-m", "paretune_trainer", "--server", dashboard.client.address),
+        *("--listen", f"127.0.0.1:{free_ports(1)[0]}", "--python-path", str(folder), "--grace", "0"),
+        *("--run-dir", str(folder / "runs")),
+    ]
+    with (folder / "trainer.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    yield
+    process.terminate()
+    process.wait(30)
+
+
+@pytest.fixture
+def guarded(tmp_path: Path) -> Iterator[tuple[Dashboard, str]]:
+    """A dashboard of services that ask for tokens, and a token that they know."""
+    tokens = tmp_path / "tokens.json"
+    with changing_tokens(tokens) as records:
+        token, record = new_token(Role.WRITE, "*", now=datetime.now(UTC))
+        records[record.id] = record
+        own, record = new_token(Role.READ, "*", now=datetime.now(UTC))
+        records[record.id] = record
+    optimizer, store = (f"127.0.0.1:{port}" for port in free_ports(2))
+    environment = os.environ | {"PARETUNE_TOKENS": str(tokens), "PARETUNE_TOKEN": own}
+    words = {
+        "store": ["--listen", store, "--db", str(tmp_path / "t.db")],
+        "optimizer": ["--listen", optimizer, "--store", store],
+    }
+    processes = [
+        subprocess.Popen([sys.executable, "-m", f"paretune_{name}", *given], env=environment)
+        for name, given in words.items()
+    ]
+    try:
+        for address in (store, optimizer):
+            wait_until_serving(address, 60)
+        address, process = start(optimizer, tmp_path, PARETUNE_TOKEN=own)
+        processes.append(process)
+        with pt.Client(optimizer, credentials=Credentials(token)) as client:
+            yield Dashboard(address, client), token
+    finally:
+        for process in reversed(processes):
             process.terminate()
             process.wait(20)

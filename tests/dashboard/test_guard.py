@@ -6,7 +6,7 @@ import hashlib
 import httpx
 import pytest
 
-from paretune_dashboard.app import ECHARTS
+from paretune_dashboard.report import ECHARTS
 
 CHANGE = "/api/v1/experiments"
 BODY = {"experiment": {"name": "forged"}}

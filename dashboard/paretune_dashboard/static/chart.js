@@ -33,6 +33,7 @@ export function chart({ label, kind = "", events = {} }) {
     }
     canvas.chart.setOption(option(palette()), { notMerge: true, lazyUpdate: false });
     open.add(figure);
+    performance.mark("chart");
   };
   figure.update = (changes) => {
     option = changes.option || option;

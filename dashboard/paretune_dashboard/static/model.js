@@ -1,6 +1,6 @@
 // What a page knows about one experiment: its trials as columns, and how its metrics and parameters read.
 
-export const OK = 1, INFEASIBLE = 2, CRASHED = 3, STOPPED = 4;
+export const OK = 1; // INFEASIBLE 2, CRASHED 3, STOPPED_EARLY 4
 export const OUTCOMES = ["", "ok", "infeasible", "crashed", "stopped early"];
 
 /** Metrics of an experiment, with what pages ask of them. */

@@ -60,6 +60,9 @@ def contributions(Y: Array, reference: Array) -> Array:
     return out
 
 
+_BLOCK = 1024
+
+
 class HypervolumeHistory:
     """Hypervolume after each observation, one at a time.
 
@@ -98,8 +101,17 @@ class HypervolumeHistory:
 
     def extend(self, Y: Array) -> None:
         """Add observations (n x m) in order."""
-        for y in Y:
-            self.append(y)
+        for begin in range(0, len(Y), _BLOCK):
+            block = Y[begin : begin + _BLOCK]
+            # Nearly all of a long history is dominated by what came before: seen at once for a whole block.
+            idle = ~np.all(block < self.reference, axis=1)
+            for efficient in self.front:
+                idle |= np.all(efficient <= block, axis=1)
+            for y, nothing in zip(block, idle, strict=True):
+                if nothing:
+                    self.values.append(self.values[-1] if self.values else 0.0)
+                else:
+                    self.append(y)
 
 
 def hypervolume_history(Y: Array, reference: Array) -> Array:

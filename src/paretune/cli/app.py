@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from paretune.cli import insight, move, read, run, steer, study, token, up
+from paretune.cli import insight, move, read, report, run, steer, study, token, up
 from paretune.cli.console import Remarks, clean
 from paretune.errors import (
     AlreadyExists,
@@ -87,7 +87,7 @@ app.command()(up.up)
 app.command()(run.run)
 app.command()(study.study)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(up.trainer)
-for reading in (read.experiments, read.show, read.front, read.watch, read.export):
+for reading in (read.experiments, read.show, read.front, read.watch, read.export, report.report):
     app.command()(reading)
 app.command(name="import")(move.import_)
 for moving in (move.backup, move.restore):

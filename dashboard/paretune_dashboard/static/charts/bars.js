@@ -8,7 +8,7 @@ import { clipped } from "./space.js";
 export function barsOption(p, rows) {
   const turned = [...rows].reverse();
   return {
-    ...common(p), grid: { left: 8, right: 52, top: 6, bottom: 6, containLabel: true },
+    ...common(p), grid: { left: 20, right: 52, top: 6, bottom: 6, containLabel: true },
     xAxis: { type: "value", min: 0, max: Math.max(.01, ...rows.map((row) => row.value)) * 1.02, show: false },
     yAxis: { type: "category", data: turned.map((row) => clipped(row.name, 26)), axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: p.ink, fontSize: 12.5 } },
     tooltip: { show: false },

@@ -6,6 +6,7 @@ import { ago, policyOf, stateOf } from "../format.js";
 import { Trials } from "../model.js";
 import { chip, setState } from "./list.js";
 
+const PATIENT = 2000;
 const TABS = [["", "Overview", () => import("./overview.js")], ["understand", "Understand", () => import("./understand.js")],
   ["trials", "Trials", () => import("./trials.js")], ["settings", "Settings", () => import("./settings.js")]];
 
@@ -23,7 +24,9 @@ export async function open(main, at, current) {
   page.select = (ordinals) => { page.selected = ordinals && ordinals.size ? ordinals : null; page.tell("selection"); };
   page.openTrial = async (ordinal) => (await import("./trial.js")).openTrial(page, ordinal);
   page.refreshFront = async () => {
-    const [front, curve] = await Promise.all([get(below(page.id, "/charts/front"), { slack: page.slack || 0 }), get(below(page.id, "/charts/hypervolume"))]);
+    // The probabilities of being efficient cost a look at everything: not in a long history.
+    const quick = page.trials.total > PATIENT;
+    const [front, curve] = await Promise.all([get(below(page.id, "/charts/front"), { slack: page.slack || 0, quick }), get(below(page.id, "/charts/hypervolume"))]);
     if (!current()) return;
     page.front = front;
     page.curve = curve;
@@ -39,7 +42,10 @@ export async function open(main, at, current) {
   const drawHead = () => show(head, heading(page, online));
   drawHead();
   const tab = TABS.find(([key]) => key === at.tab) || TABS[0];
-  const [module] = await Promise.all([tab[2](), page.refreshFront().catch((error) => { page.frontError = error; })]);
+  const module = await tab[2]();
+  // Not waited for: with a long history the Optimizer may be reading it still, and the points are here.
+  const front = page.refreshFront().catch((error) => { page.frontError = error; page.tell("front"); });
+  if (page.trials.total < PATIENT) await front;
   if (!current()) return;
   const left = await module.open(body, page);
   const stream = follow(at.id, page.trials.total, {
