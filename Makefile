@@ -8,8 +8,8 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help demo test check pytest setup protos up clean bench test-clients test-reliability soak images deploy-test \
-  locks docs chromium
+.PHONY: help demo test check pytest setup protos up clean bench test-clients test-reliability soak throughput images \
+  deploy-test locks docs chromium
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
@@ -38,7 +38,7 @@ test-clients: .venv/dev ## Build the clients in Node, Go and C++ and run the con
 test-reliability: .venv/dev ## Kills, power loss, bad disks and networks, overload, broken builds: half an hour; prints a table.
 	@$(BIN)/python tests/reliability/lanes.py reliability $(ARGS)
 
-soak: .venv/dev ## The same with an hour of load.
+soak: .venv/dev ## The same for longer, with ten minutes of load in each phase.
 	@$(BIN)/python tests/reliability/lanes.py soak $(ARGS)
 
 images: .venv/dev ## Build the container images of store, optimizer and trainer; TARGETS="trainer-cpu" for others.
@@ -60,6 +60,10 @@ protos: .venv/protos/done ## Generate src/paretune/v1 from protos/.
 
 bench: .venv/bench/done ## Our engine beside its peers, resumable; see benchmarks/README.md for short and long runs.
 	.venv/bench/bin/python -m benchmarks.comparison $(ARGS)
+
+throughput: .venv/dev .venv/bench/done ## Acknowledged observations, and whole trials beside Optuna's proxy and a bare server, per second.
+	$(BIN)/python benchmarks/store_throughput.py | tee benchmarks/published/throughput.txt
+	.venv/bench/bin/python benchmarks/trials_throughput.py --workers 1 --workers 16 --workers 32 | tee -a benchmarks/published/throughput.txt
 
 clean: ## Remove what was built or measured; nothing that git tracks.
 	rm -rf .venv build dist demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -4,21 +4,21 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 LANE = os.environ.get("PARETUNE_LANE", "ci")
 """ci (inside `make test`), reliability or soak."""
 SCALE = float(os.environ.get("PARETUNE_SCALE", "1"))
 """Share of the rounds of a long lane to run, for busy machines; the table says how many they were."""
 TABLE = os.environ.get("PARETUNE_TABLE", "")
-"""File to which every finding is added as a line of JSON; none when empty."""
-
-
-FOLDER = Path(__file__).parent
+"""File to which findings are added as lines of JSON; none when empty. What is clean there is not repeated."""
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parents[1]
+BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
 
 def rounds(ci: int, reliability: int, soak: int = 0) -> int:
@@ -45,6 +45,9 @@ class Finding:
 
 def judge(invariant: str, scenario: Callable[[], Finding], least: int = 1) -> Finding:
     """Run a scenario, note the finding, and fail when anything was wrong or too little was tried."""
+    known = findings(Path(TABLE)) if TABLE else []
+    if any(row["invariant"] == invariant and not row["violations"] for row in known):
+        return Finding(least)
     begin = time.monotonic()
     finding = scenario()
     if TABLE:
@@ -63,41 +66,48 @@ def judge(invariant: str, scenario: Callable[[], Finding], least: int = 1) -> Fi
     return finding
 
 
-def table(path: Path) -> str:
+def findings(path: Path) -> list[dict[str, Any]]:
+    """The rows in a file of findings; of several about one invariant the last."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8") as rows:
+        return list({row["invariant"]: row for row in map(json.loads, rows)}.values())
+
+
+def table(rows: list[dict[str, Any]]) -> str:
     """The findings as a table of Markdown."""
     lines = ["| Invariant | Rounds | Violations | Seconds | |", "| --- | ---: | ---: | ---: | --- |"]
-    with path.open(encoding="utf-8") as rows:
-        for row in map(json.loads, rows):
-            cells = (row["invariant"], row["rounds"], row["violations"], round(row["seconds"]), row["note"])
-            lines += [f"| {' | '.join(map(str, cells))} |"]
+    for row in rows:
+        cells = (row["invariant"], row["rounds"], row["violations"], round(row["seconds"]), row["note"])
+        lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
 
 def main(lane: str, arguments: list[str]) -> int:
-    """Run a whole lane and print its table; the exit code of the tests."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "table.jsonl"
-        path.touch()
-        environment = os.environ | {"PARETUNE_LANE": lane, "PARETUNE_TABLE": str(path)}
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:xdist",
-            "--tb=short",
-            str(FOLDER),
-            *arguments,
-        ]
-        code = subprocess.run(command, env=environment, check=False).returncode
-        commit = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
-        ).stdout.strip()
-        load = os.getloadavg()[0]
-        print(f"\n{time.strftime('%Y-%m-%d')}, commit {commit}, {os.cpu_count()} cores, load {load:.0f}\n")
-        print(table(path))
+    """Run what is missing of a lane, print its table and write it into the document; pytest's exit code.
+
+    A run that was cut short goes on where it was, as long as no commit touched the code since.
+    """
+    code_of = ["git", "log", "-1", "--format=%h", "--", "src", "services", "tests/reliability"]
+    commit = subprocess.run(code_of, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
+    path = ROOT / "build" / f"{lane}-{commit}.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    environment = os.environ | {"PARETUNE_LANE": lane, "PARETUNE_TABLE": str(path)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "--tb=short", str(FOLDER), *arguments]
+    code = subprocess.run(command, env=environment, check=False).returncode
+    busy = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}"
+    text = f"{time.strftime('%Y-%m-%d')}, commit {commit}, {busy}.\n\n{table(findings(path))}"
+    print(f"\n{text}")
+    if lane == "reliability":
+        write_into(ROOT / "docs" / "reliability.md", text)
     return code
+
+
+def write_into(document: Path, text: str) -> None:
+    """Replace what stands between the two marks of a document."""
+    before, begin, rest = document.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    document.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def _check_backup(backup: Path) -> None:
                     f"{backup} was not made by a backup: it may lack what is still in the log beside it. "
                     "Start a Store with it as it is, or make a backup of it first."
                 )
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise Corrupt(f"{backup} is damaged ({error}); take another backup.") from None
 
 

@@ -97,7 +97,7 @@ def open_database(path: Path, *, network: bool = False) -> Connections:
     except (sqlite3.OperationalError, OSError) as error:
         lock.close()
         raise ReadOnly(f"Cannot write {path}: {error}.") from None
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         lock.close()
         raise Corrupt(_damaged(path, str(error))) from None
     except BaseException:
