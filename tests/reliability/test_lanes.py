@@ -136,7 +136,7 @@ def test_read_only(tmp_path):
 
 
 def test_damage(tmp_path):
-    count = rounds(10, 50)
+    count = rounds(50, 50)
     judge("Damaged files: refused untouched, or whole", lambda: disk_faults.damage(tmp_path, count), count)
 
 
