@@ -50,7 +50,7 @@ def search(problem: Problem, method: str, seed: int, budget: int, environment: d
         truth[n] = problem.values(assignments)
         seen = truth[n] * (1.0 + problem.noise * noise.standard_normal(truth.shape[1]))
         searcher.tell(assignments, seen if np.all(np.isfinite(seen)) else None)
-        cpu.append(round(spent, 4))
+        cpu.append(round(spent, 3))
     return _run(problem, method, seed, truth, cpu, environment)
 
 
@@ -71,7 +71,7 @@ def _run(
         seed=seed,
         budget=budget,
         at=at,
-        hypervolume=[float(f"{problem.hypervolume(truth[:n]):.6g}") for n in at],
+        hypervolume=[float(f"{problem.hypervolume(truth[:n]):.5g}") for n in at],
         feasible=int(np.sum(np.isfinite(truth[:, 0]))),
         cpu=cpu,
         environment=environment,

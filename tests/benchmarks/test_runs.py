@@ -87,11 +87,14 @@ def test_results_keep_what_a_person_wrote_and_hold_the_tables(tmp_path):
     (tmp_path / "RESULTS.md").write_text(
         "# Mine\n\n<!-- Below this line: written by `make bench`. -->\nold\n"
     )
-    report.write(runs, tmp_path / "none.jsonl", tmp_path)
+    figures = tmp_path / "claims.jsonl"
+    figures.write_text(json.dumps({"claim": "made ahead", "seed": 0, "p50": 4.0, "p99": 20.0}) + "\n")
+    report.write(runs, tmp_path / "none.jsonl", figures, tmp_path)
     text = (tmp_path / "RESULTS.md").read_text()
     assert text.startswith("# Mine\n")
     assert "old" not in text
     assert "| re21 | random | 4 |" in text
+    assert "p50 4.0 ms, p99 20.0 ms" in text
     assert (tmp_path / "plots" / "hypervolume.png").stat().st_size > 0
 
 
@@ -111,6 +114,18 @@ def test_the_history_of_the_latency_benchmark_is_valid():
         for parameter in problem.parameters:
             value = problem.assignments(row)[parameter.name]
             assert parameter.min <= value <= parameter.max
+
+
+def test_eight_workers_are_answered_before_they_report():
+    problem = PROBLEMS["dtlz2"]
+    busy = methods.METHODS["paretune_8"](problem, 0, 20)
+    alone = methods.METHODS["paretune"](problem, 0, 20)
+    for _ in range(12):
+        assignments = busy.ask()
+        assert busy._history.pending.shape[0] == 8
+        busy.tell(assignments, problem.values(assignments))
+        alone.tell(assignments, problem.values(assignments))
+    assert busy.ask() != alone.ask()
 
 
 @pytest.mark.parametrize("name", ["diatom1", "tomatoes"])
