@@ -1,6 +1,8 @@
 """Backups while clients write, and restores of every one of them."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +74,7 @@ def syncs(folder: Path, writes: int) -> Finding:
         [*words, "paretune_store", "--db", str(folder / "syncs.db"), "--listen", address],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         create(address)
@@ -84,7 +87,7 @@ def syncs(folder: Path, writes: int) -> Finding:
                 stub.Observe(request_of(f"sync-{number}", 0.5), timeout=30)
         after = counts.read_text().count("sync(")
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)  # strace itself stays until what it traces ends
         process.wait(60)
     wrong = [] if after - before >= writes else [f"{after - before} syncs for {writes} groups of writes"]
     return Finding(writes, wrong, f"{after - before} syncs for {writes} groups")

@@ -1,5 +1,6 @@
 """Clients behind a network that delays, breaks, swallows, and heals; replies lost after the commit."""
 
+import os
 import subprocess
 import time
 from contextlib import suppress
@@ -100,7 +101,7 @@ def _send_and_lose(proxy: Proxy, request: pb.ObserveRequest) -> None:
 def partition(folder: Path, seconds: float) -> Finding:
     """A real partition: the Store in a network namespace whose link goes down and comes up again."""
     finding = Finding()
-    name = f"paretune{folder.name[-4:]}"
+    name = f"pt{os.getpid()}"  # of the namespace, and the beginning of the names of its link
     run = lambda *words: subprocess.run(words, check=True, capture_output=True)  # noqa: E731
     inside = ("ip", "netns", "exec", name)
     run("ip", "netns", "add", name)
@@ -109,19 +110,19 @@ def partition(folder: Path, seconds: float) -> Finding:
             "ip",
             "link",
             "add",
-            f"v{name[-6:]}a",
+            f"{name}a",
             "type",
             "veth",
             "peer",
             "name",
-            f"v{name[-6:]}b",
+            f"{name}b",
             "netns",
             name,
         )
-        run("ip", "addr", "add", "10.97.31.1/30", "dev", f"v{name[-6:]}a")
-        run("ip", "link", "set", f"v{name[-6:]}a", "up")
-        run(*inside, "ip", "addr", "add", "10.97.31.2/30", "dev", f"v{name[-6:]}b")
-        run(*inside, "ip", "link", "set", f"v{name[-6:]}b", "up")
+        run("ip", "addr", "add", "10.97.31.1/30", "dev", f"{name}a")
+        run("ip", "link", "set", f"{name}a", "up")
+        run(*inside, "ip", "addr", "add", "10.97.31.2/30", "dev", f"{name}b")
+        run(*inside, "ip", "link", "set", f"{name}b", "up")
         run(*inside, "ip", "link", "set", "lo", "up")
         nursery = Nursery(folder, inside)
         database, history = folder / "partition.db", History(folder / "partition.jsonl")
@@ -131,9 +132,9 @@ def partition(folder: Path, seconds: float) -> Finding:
         with Writers("10.97.31.2:50052", history, 4, 5, timeout=3).writing() as writers:
             for _ in range(2):
                 writers.wait_for_progress(HEAL)
-                run("ip", "link", "set", f"v{name[-6:]}a", "down")
+                run("ip", "link", "set", f"{name}a", "down")
                 time.sleep(seconds)
-                run("ip", "link", "set", f"v{name[-6:]}a", "up")
+                run("ip", "link", "set", f"{name}a", "up")
                 if not writers.wait_for_progress(HEAL * 2):
                     finding.violations.append("no progress after the link came up")
                 finding.rounds += 1

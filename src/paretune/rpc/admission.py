@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from paretune.errors import ResourceExhausted
 from paretune.rpc.policy import POLICY, Cost
 
-ROOM: Mapping[Cost, int] = {Cost.VITAL: 2048, Cost.LIGHT: 512, Cost.HEAVY: 128, Cost.BULK: 1024}
+ROOM: Mapping[Cost, int] = {Cost.VITAL: 2048, Cost.LIGHT: 512, Cost.HEAVY: 64, Cost.BULK: 1024}
 """Calls of each class that may be in progress. BULK is mostly watching, which waits and does not work."""
 
 SHORTEST, LONGEST = 0.1, 5.0
