@@ -12,8 +12,6 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 
-SMALL_DIATOMS = ("--preset", "quick", "--set", "epochs=1", "--budget", "2", "--ratio", "1")
-
 
 def rows(folder):
     return list(csv.DictReader(io.StringIO((folder / "results.csv").read_text())))
@@ -70,19 +68,32 @@ def test_killed_and_started_again_it_repeats_no_finished_training(paretune, fold
     assert "Wrote report/report.html." in again.out
 
 
-def test_the_published_use_case_on_its_data(paretune, folder):
+@pytest.mark.parametrize(
+    ("name", "smaller", "words", "remark"),
+    [
+        ("diatoms", ("", ""), ("--set", "epochs=1"), "one NVIDIA K80"),
+        ("rotten_tomatoes", ("min: 5, max: 100", "min: 5, max: 9"), ("--set", "min_accuracy=0"), "48&nbsp;%"),
+    ],
+)
+def test_the_published_use_cases_on_their_data(paretune, folder, name, smaller, words, remark):
     data = Path(os.environ.get("PARETUNE_DATA") or ROOT.parent / "shared" / "data")
-    if not (data / "adiac").is_dir():
-        pytest.skip("the data set is not here: set PARETUNE_DATA to a folder holding adiac/")
-    ended = paretune("study", ROOT / "examples" / "diatoms.yaml", *SMALL_DIATOMS, "--data", data)
+    if not data.is_dir():
+        pytest.skip(f"the data sets are not here: set PARETUNE_DATA to their folder ({data} is none)")
+    text = (ROOT / "examples" / f"{name}.yaml").read_text()
+    (folder / "small.yaml").write_text(text.replace(*smaller) if smaller[0] else text)
+    few = ("--preset", "quick", "--budget", "2", "--ratio", "1", "--data", data)
+    ended = paretune("study", "small.yaml", *few, *words)
     assert ended.code == 0
     assert "Not comparable to the published figures: trainings are those of preset quick" in ended.out
-    report = folder / "studies" / "diatoms-quick"
+    report = folder / "studies" / f"{name}-quick"
     page = (report / "report.html").read_text()
     assert "Beside what was published" in page
-    assert "one NVIDIA K80" in page
-    assert "settings differ from the preset&#x27;s (epochs)" in page
-    assert len(rows(report)) == 4
+    assert remark in page
+    assert f"settings differ from the preset&#x27;s ({words[1].partition('=')[0]})" in page
+    found = rows(report)
+    assert [row["outcome"] for row in found] == ["OK"] * 4
+    assert {row["preset"] for row in found} == {"quick"}
+    assert all(row[key] for row in found for key in ("seed", "commit", "made.device", "made.torch"))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from paretune_trainer.workloads.data import (
     locate,
     progress_log,
 )
+from paretune_trainer.workloads.fetch import main as fetch
 
 CONTENT = b"1,0.5\n2,0.25\n" * 20_000
 
@@ -237,3 +238,24 @@ def test_real_adiac_is_the_published_one(data_folder):
     assert train.thinned(4).sequences.shape == (390, 44)
     for file in ADIAC.files:
         assert (data_folder / file.name).stat().st_size == file.size
+
+
+def test_data_are_fetched_ahead_with_a_bar_and_the_word_where_they_are(server, tmp_path, monkeypatch, capsys):
+    address, asked, _ = server
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PARETUNE_DATA", "/elsewhere")
+    data_sets = {"toy": toy(f"{address}/toy"), "other": toy(f"{address}/gone")}
+    assert fetch(["toy"], data_sets) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path / 'paretune' / 'data'}\n"
+    assert "toy/values" in said.err
+    assert "━" in said.err
+    assert (tmp_path / "paretune" / "data" / "toy" / "values").read_bytes() == CONTENT
+    assert fetch(["toy"], data_sets) == 0
+    assert asked == ["/toy"]
+    (tmp_path / "paretune" / "data" / "toy" / "values").unlink()
+    assert fetch([], data_sets | {"toy": data_sets["other"]}) == 1
+    assert "could not be downloaded (HTTP Error 404: Not Found)" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        fetch(["tow"], data_sets)
+    assert "there are no data of tow; there are of toy, other" in capsys.readouterr().err
