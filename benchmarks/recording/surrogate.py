@@ -193,12 +193,13 @@ def scatter(case: Case, repeats: Table) -> tuple[float, float]:
     """
     learned = targets(case, repeats)
     group = np.arange(len(repeats)) // repeats.making["repeats"]
-    useful = [g for g in np.unique(group) if np.nanmean(learned.accuracy[group == g]) > case.learns]
+    # Comparisons with NaN are false: a configuration counts when all of its trainings learned.
+    useful = [g for g in np.unique(group) if np.all(learned.accuracy[group == g] > case.learns)]
     spread = []
     for y in (learned.accuracy, learned.log_time):
-        parts = [part[np.isfinite(part)] for part in (y[group == g] for g in useful)]
-        squares = sum(float(((part - part.mean()) ** 2).sum()) for part in parts if len(part))
-        spread.append(math.sqrt(squares / sum(len(part) - 1 for part in parts if len(part))))
+        parts = [y[group == g] for g in useful]
+        squares = sum(float(((part - part.mean()) ** 2).sum()) for part in parts)
+        spread.append(math.sqrt(squares / sum(len(part) - 1 for part in parts)))
     return spread[0], spread[1]
 
 
