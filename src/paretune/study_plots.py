@@ -55,7 +55,12 @@ def scatter(study: Study) -> "Figure":
             )
         outside = _outside(ax, study)
         if outside:
-            ax.set_title(f"{outside} worse ones lie outside", loc="right", fontsize=9, color=plot.FAINT)
+            ax.set_title(
+                f"{outside} worse {'one lies' if outside == 1 else 'ones lie'} outside",
+                loc="right",
+                fontsize=9,
+                color=plot.FAINT,
+            )
         _finish(figure, ax, f"{study.name}: every training")
     return figure
 
