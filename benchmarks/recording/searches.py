@@ -19,6 +19,8 @@ from benchmarks.recording.table import DATA, Array
 
 from paretune.study_report import commit_of
 
+LOG = DATA / "versus_random.jsonl"
+
 
 @dataclass(frozen=True)
 class Run:

@@ -99,6 +99,12 @@ def _curve(text: str, width: int) -> Array:
     return np.array(numbers).reshape(-1, width)
 
 
+def name_of(source: Path) -> str:
+    """What the table of a recording is called: WORKLOAD_PRESET, and _repeats where trainings are repeated."""
+    note = json.loads(source.with_suffix(".made.json").read_text())[0]
+    return f"{note['workload']}_{note['settings']['preset']}{'_repeats' * (note['repeats'] > 1)}"
+
+
 def pack(source: Path, name: str, folder: Path = DATA, **facts: Any) -> Path:
     """Write a recording as `NAME.csv.gz` and `NAME.json`; gives the former. The same input, the same bytes.
 

@@ -56,9 +56,9 @@ def _scatter(ax: Axes, run: Run, ratio: int) -> None:
             front[:, 1], front[:, 0], where="post", color=COLOURS[label], label=text, marker="o", markersize=4
         )
     ax.set_xlabel(f"{case.metrics[1].replace('_', ' ')} (s), measured on the surrogate")
-    ax.set_ylabel(case.metrics[0])
+    ax.set_ylabel(f"{case.metrics[0]} (%)" if case.limits else case.metrics[0])
     ax.set_title(f"seed {run.seed}", fontsize=10)
-    ax.legend(loc="lower right", fontsize=9)
+    ax.legend(loc="lower right", fontsize=9, frameon=True)
 
 
 def _course(ax: Axes, runs: Sequence[Run], ratio: int) -> None:
@@ -77,5 +77,5 @@ def _course(ax: Axes, runs: Sequence[Run], ratio: int) -> None:
     ax.set_xscale("log")
     ax.set_xlabel("trainings")
     ax.set_ylabel("hypervolume of what was measured")
-    ax.set_title(f"mean and range of {len(runs)} seeds", fontsize=10)
+    ax.set_title(f"mean and range over {len(runs)} seed{'s' * (len(runs) > 1)}", fontsize=10)
     ax.legend(loc="upper left", fontsize=9)

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.recording import __main__ as command_line
 from benchmarks.recording import record as recorder
 from benchmarks.recording.record import Recording, configuration, finished, record
-from benchmarks.recording.table import load, pack
+from benchmarks.recording.table import load, name_of, pack
 
 from paretune_trainer.workload import Infeasible, MetricSpec, ParameterSpec, Workload, builtin_workloads
 
@@ -103,6 +103,7 @@ def test_repeats_are_of_one_configuration_with_other_seeds(toy, tmp_path):
 def test_a_table_is_what_was_recorded_and_says_how(toy, tmp_path):
     path = tmp_path / "toy.jsonl"
     record(toy, path, count=20, command="make it")
+    assert name_of(path) == "toy_quick"
     packed = pack(path, "toy_quick", tmp_path / "data", load="none")
     table = load("toy_quick", tmp_path / "data")
     recorded = sorted(rows(path), key=lambda row: row["index"])

@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from benchmarks.comparison.runs import draw
-from benchmarks.recording import searches, versus_random
+from benchmarks.recording import retrain, searches, section, versus_random
+from benchmarks.recording.outcomes import merged_share, outcome
 from benchmarks.recording.searches import Log, random_search
 from benchmarks.recording.surrogate import (
     CASES,
@@ -19,7 +20,6 @@ from benchmarks.recording.surrogate import (
     targets,
 )
 from benchmarks.recording.table import DATA, load
-from benchmarks.recording.versus_random import merged_share, outcome
 
 from paretune_trainer.workload import builtin_workloads
 
@@ -135,7 +135,7 @@ def at_random(monkeypatch):
 
 
 def test_a_search_compared_with_its_like_is_even(at_random):
-    several = [outcome(versus_random.search("rotten_tomatoes", seed, 300)) for seed in range(6)]
+    several = [outcome(versus_random.search("rotten_tomatoes", seed, 300), 3000) for seed in range(6)]
     assert np.mean([one.share for one in several]) < 0.5
     assert np.mean([one.volume for one in several]) < 1.0
     assert np.mean([one.feasible - one.random_feasible for one in several]) == pytest.approx(0.0, abs=0.06)
@@ -145,8 +145,11 @@ def test_the_comparison_does_each_search_once_and_leaves_out_other_tables(
     at_random, tmp_path, monkeypatch, capsys
 ):
     log = tmp_path / "runs.jsonl"
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{section.BEGIN}\nstale words\n{section.END}\nafter\n")
     words = ["versus_random", "--seeds", "2", "--budgets", "12", "--log", str(log), "--images", str(tmp_path)]
-    monkeypatch.setattr("sys.argv", words)
+    monkeypatch.setattr("sys.argv", [*words, "--page", str(page)])
+    monkeypatch.setattr(section, "FOLDS", 3)
     versus_random.main()
     assert len(at_random) == len(set(at_random)) == 4
     table = capsys.readouterr().out
@@ -155,6 +158,11 @@ def test_the_comparison_does_each_search_once_and_leaves_out_other_tables(
         "versus_random_diatoms.png",
         "versus_random_rotten_tomatoes.png",
     }
+    written = page.read_text()
+    assert written.startswith(f"before\n{section.BEGIN}\n\n| recorded at `quick` |")
+    assert written.endswith(f"\n{section.END}\nafter\n")
+    assert "stale words" not in written
+    assert table.splitlines()[-1] in written
     lines = log.read_text().splitlines()
     lines[0] = json.dumps({**json.loads(lines[0]), "table": "another"})
     log.write_text("\n".join(lines)[:-5])
@@ -162,6 +170,36 @@ def test_the_comparison_does_each_search_once_and_leaves_out_other_tables(
     assert len(at_random) == 6
     assert at_random[4:] == [at_random[0], at_random[3]]
     assert len(Log(log).runs) == 4
+
+
+def test_a_page_without_marks_is_left_alone(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"{section.BEGIN}\nno end\n")
+    with pytest.raises(ValueError, match="lacks the marks"):
+        section.put("text", page)
+    assert page.read_text() == f"{section.BEGIN}\nno end\n"
+
+
+def test_a_front_is_trained_once_and_compared_with_the_recorded_trainings(tmp_path, monkeypatch):
+    path, trained = tmp_path / "retrained.jsonl", []
+    space, table = problem("diatoms"), load("diatoms_quick")
+    # The second configuration is dominated, the third failed.
+    rows = space.sample(4, np.random.default_rng(0)).tolist()
+    run = searches.Run("diatoms", 0, 4, "t", rows, [[0.5, 1.0], [0.4, 2.0], None, [0.6, 3.0]], 1.0, {})
+
+    def train(workload, parameters, trial):
+        trained.append((workload.name, parameters, trial.settings["preset"]))
+        metrics = {"accuracy": [0.99, 0.01], "inference_time": [1e-6 * len(trained), 0.0]}
+        return {"parameters": parameters, "outcome": "OK", "reason": "", "metrics": metrics, "seconds": 1.0}
+
+    monkeypatch.setattr(retrain, "train", train)
+    assert retrain.lines([run], path) == []
+    for _ in range(2):
+        retrain.retrain(run, "", path)
+    assert trained == [("diatoms", space.assignments(np.array(rows[n])), "quick") for n in (0, 3)]
+    (line,) = retrain.lines([run], path)
+    assert f"all {len(table)} recorded random trainings they make up 100 % of the 1 points" in line
+    assert retrain.lines([replace(run, table="another")], path) == []
 
 
 @BOTH

@@ -66,7 +66,7 @@ class CommandLine:
             env=self.environment | environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=250,
             check=False,
             stdin=subprocess.DEVNULL,
         )
