@@ -1,6 +1,6 @@
 """What may stand in an experiment file, as pydantic models; `experiment_file` gives it meaning."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -75,9 +75,9 @@ Rule = Literal["feasibility", "dominated", "halving"]
 
 
 class EarlyStoppingEntry(Entry):
-    """When trainings are stopped before their end; `early_stopping: true` stands for all rules."""
+    """When trainings are stopped before their end; `early_stopping: true` stands for the defaults."""
 
-    rules: list[Rule] = Field(default_factory=lambda: list(get_args(Rule)))
+    rules: list[Rule] = Field(default=["feasibility", "dominated"])
     confidence: Number = EarlyStopping.confidence
     reduction: int = EarlyStopping.reduction
     min_step: int = EarlyStopping.min_step

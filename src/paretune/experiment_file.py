@@ -10,7 +10,7 @@
       - {name: inference_ms, goal: minimize, unit: ms, threshold: 5.0}
     observation_budget: 40
     fidelity: epochs 5..500         # a whole training has 500 epochs, and 5 say something
-    early_stopping: true            # or some of [feasibility, dominated, halving]
+    early_stopping: true            # [feasibility, dominated], or also halving
 
 Instead of `workload: digits` a program in any language: `command: node train.js --lr {learning_rate}`.
 

@@ -66,7 +66,7 @@ def new_experiment(
     """An experiment from the fields that a user gives.
 
     `settings` are those of the workload; `fidelity` may be written as "epochs 5..500"; `early_stopping=True`
-    turns all its rules on.
+    turns its default rules on.
 
     Raises:
         InvalidArgument: with the path of the offending field.

@@ -13,7 +13,7 @@ from paretune.errors import InvalidArgument
 from paretune.experiment_file import dump_experiment, load_experiment, parse_experiment
 from paretune.parameters import Beta, Categorical, Condition, Double, Int, Normal, Weights
 from paretune.space import LinearConstraint, SearchSpace
-from paretune.stopping import EarlyStopping, EarlyStoppingRule, Fidelity
+from paretune.stopping import DEFAULT_RULES, EarlyStopping, EarlyStoppingRule, Fidelity
 
 ROOT = Path(__file__).parents[2]
 
@@ -92,7 +92,7 @@ def with_lines(*lines):
 @pytest.mark.parametrize(
     ("line", "rules"),
     [
-        ("early_stopping: true", tuple(EarlyStoppingRule)),
+        ("early_stopping: true", DEFAULT_RULES),
         ("early_stopping: [halving]", (EarlyStoppingRule.HALVING,)),
         ("early_stopping: {rules: [dominated], confidence: 0.8}", (EarlyStoppingRule.DOMINATED,)),
     ],

@@ -32,7 +32,14 @@ def make_node(tmp_path, monkeypatch):
 
     def make(**settings):
         environ = settings.pop("environ", {"PATH": "/usr/bin:/bin"})
-        fields = {"worker": "w", "slots": 2, "folder": tmp_path / "node", "python_path": (HERE,), **settings}
+        fields = {
+            "worker": "w",
+            "slots": 2,
+            "folder": tmp_path / "node",
+            "python_path": (HERE,),
+            "retries": 0,
+            **settings,
+        }
         nodes.append(Node(Config(**fields), environ))
         return nodes[-1]
 

@@ -75,6 +75,14 @@ def kill_itself(parameters, trial):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def killed_once(parameters, trial):
+    mark = Path(parameters["folder"]) / "begun"
+    if not mark.exists():
+        mark.touch()
+        kill_itself(parameters, trial)
+    return {"accuracy": 0.5, "latency": 1.0}
+
+
 def leave(parameters, trial):
     sys.exit(parameters.get("code", 0))
 

@@ -1,3 +1,6 @@
+import pytest
+
+from paretune.errors import InvalidArgument
 from paretune_trainer import config
 
 
@@ -31,3 +34,14 @@ def test_the_shared_folder_is_private(tmp_path, monkeypatch):
     monkeypatch.setattr(config.tempfile, "gettempdir", lambda: str(tmp_path))
     assert config.shared_folder() == config.shared_folder()
     assert config.shared_folder().stat().st_mode & 0o077 == 0
+
+
+def test_slots(monkeypatch):
+    monkeypatch.setattr(config.machine, "cpu_count", lambda: 8)
+    monkeypatch.setattr(config.machine, "memory_bytes", lambda: 10 * 1024**3)
+    assert config.slots_of("3", 0) == 3
+    assert config.slots_of("auto", 0) == config.slots_of("0", 0) == 8
+    assert config.slots_of("auto", 3 * 1024**3) == 3
+    assert config.slots_of("auto", 30 * 1024**3) == 1
+    with pytest.raises(InvalidArgument, match="--slots: '-1' is neither a number nor auto"):
+        config.slots_of("-1", 0)

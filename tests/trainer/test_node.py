@@ -292,3 +292,21 @@ def test_code_is_loaded_for_the_check_once(node, task):
     node.prepare(task("ok"))
     node.prepare(task("ok"))
     assert calls == [1]
+
+
+@pytest.mark.parametrize(
+    ("function", "failure", "kind"),
+    [
+        ("killed_once", "UNSPECIFIED", OK),
+        ("kill_itself", "SIGNAL", CRASHED),
+        ("out_of_memory", "OUT_OF_MEMORY", INFEASIBLE),
+    ],
+)
+def test_what_may_be_the_machines_doing_is_tried_again(make_node, train, tmp_path, function, failure, kind):
+    verdict = train(function, {"folder": str(tmp_path)}, on=make_node(retries=1))
+    assert (verdict.outcome.kind, verdict.outcome.failure) == (kind, FailureReason[failure])
+    assert verdict.metadata["tries"] == "2"
+
+
+def test_an_exception_is_not_tried_again(make_node, train):
+    assert "tries" not in train("crash", on=make_node(retries=3)).metadata

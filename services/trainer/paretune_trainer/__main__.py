@@ -17,9 +17,9 @@ from paretune.rpc.credentials import Credentials
 from paretune.rpc.logs import LogFormat, configure_logging
 from paretune.rpc.server import CannotListen, Serving, serve
 from paretune.v1 import trainer_pb2_grpc
-from paretune_trainer import machine
-from paretune_trainer.config import Config, Warm, shared_folder, unique_worker
+from paretune_trainer.config import Config, Warm, shared_folder, slots_of, unique_worker
 from paretune_trainer.node import Node
+from paretune_trainer.reporting import Reporter
 from paretune_trainer.servicer import TrainerServicer
 from paretune_trainer.worker import Workers
 
@@ -44,11 +44,15 @@ async def run(serving: Serving, server: str, credentials: Credentials, config: C
         def register(grpc_server: grpc.aio.Server) -> None:
             trainer_pb2_grpc.add_TrainerServiceServicer_to_server(TrainerServicer(node), grpc_server)
 
+        reporter = Reporter(node, client, serving.listen)
+
         async def started() -> None:
             workers.start()
+            reporter.start()
 
         async def stopping() -> None:
             await asyncio.to_thread(workers.stop, grace)
+            await asyncio.to_thread(reporter.stop)
 
         try:
             await serve(serving, register, SERVICES, started=started, stopping=stopping)
@@ -58,7 +62,10 @@ async def run(serving: Serving, server: str, credentials: Credentials, config: C
 
 def main(
     server: Annotated[
-        str, typer.Option(envvar="PARETUNE_SERVER", help="Address of the Optimizer.")
+        str,
+        typer.Option(
+            "--server", "--store", envvar="PARETUNE_SERVER", help="Address of the services (the Optimizer's)."
+        ),
     ] = "127.0.0.1:50051",
     listen: Annotated[
         str, typer.Option(envvar="PARETUNE_TRAINER_LISTEN", help="HOST:PORT or unix:PATH.")
@@ -70,9 +77,17 @@ def main(
             help="Id of an experiment to work for; repeatable. Default: all that name a workload.",
         ),
     ] = None,
+    project: Annotated[
+        str,
+        typer.Option(envvar="PARETUNE_TRAINER_PROJECT", help="Project to work for. Default: any."),
+    ] = "",
     slots: Annotated[
-        int, typer.Option(min=0, envvar="PARETUNE_TRAINER_SLOTS", help="Trials at once; 0: one per core.")
-    ] = 1,
+        str,
+        typer.Option(
+            envvar="PARETUNE_TRAINER_SLOTS",
+            help="Trials at once; auto: one per core, as far as memory goes round.",
+        ),
+    ] = "1",
     name: Annotated[
         str,
         typer.Option(envvar="PARETUNE_TRAINER_NAME", help="Start of the worker name (default: host name)."),
@@ -110,6 +125,14 @@ def main(
         int,
         typer.Option(min=0, envvar="PARETUNE_TRAINER_MEMORY_MB", help="MiB for a trial; 0: any."),
     ] = 0,
+    retries: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            envvar="PARETUNE_TRAINER_RETRIES",
+            help="Times that a trial that was killed or ran out of memory is begun anew.",
+        ),
+    ] = 1,
     warm: Annotated[
         Warm,
         typer.Option(
@@ -143,20 +166,22 @@ def main(
 ) -> None:
     """Pull suggestions, train them, report the metrics."""
     configure_logging("trainer", log_level, log_format)
-    folders = python_path if python_path else ([] if sys.flags.safe_path else [Path.cwd()])
-    config = Config(
-        worker=unique_worker(name),
-        slots=slots or machine.cpu_count(),
-        folder=run_dir or shared_folder(),
-        experiments=tuple(experiment or ()),
-        python_path=tuple(str(folder.absolute()) for folder in folders),
-        pass_env=tuple(pass_env or ()),
-        time_limit=time_limit,
-        timeout_is_infeasible=timeout_infeasible,
-        memory_bytes=memory_mb * 1024**2,
-        warm=warm,
-    )
     try:
+        folders = python_path if python_path else ([] if sys.flags.safe_path else [Path.cwd()])
+        config = Config(
+            worker=unique_worker(name),
+            slots=slots_of(slots, memory_mb * 1024**2),
+            retries=retries,
+            project=project,
+            folder=run_dir or shared_folder(),
+            experiments=tuple(experiment or ()),
+            python_path=tuple(str(folder.absolute()) for folder in folders),
+            pass_env=tuple(pass_env or ()),
+            time_limit=time_limit,
+            timeout_is_infeasible=timeout_infeasible,
+            memory_bytes=memory_mb * 1024**2,
+            warm=warm,
+        )
         tls_server = options.server_tls(tls_cert, tls_key, client_ca)
         serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit, metrics_at)
         credentials = options.client_credentials(token_file, tls, ca, cert, key, insecure)

@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from paretune.errors import InvalidArgument
+from paretune_trainer import machine
+
 Warm = Literal["auto", "always", "never"]
+Executor = Literal["local", "ray"]
 
 # What a training may need of the node's environment. Tokens and passwords are not on the list, and neither
 # are proxies, whose addresses can hold passwords: --pass-env adds what an operator wants to add.
@@ -34,13 +38,16 @@ class Config:
     Attributes:
         worker: name of the node in leases; unique per process.
         slots: trials that may run at once.
-        folder: where scratch folders and the measurement lock lie.
+        folder: where the folders of nodes are made.
         experiments: ids to work for; empty: all that name a workload.
         python_path: folders from which user code is imported.
         pass_env: names of further environment variables for trials.
         time_limit: seconds of wall-clock time a trial may take; 0: no limit.
         timeout_is_infeasible: whether a trial past the limit is infeasible instead of crashed.
         memory_bytes: private memory a trial may take; 0: no limit.
+        retries: times that a trial whose process was killed, or ran out of memory, is begun anew.
+        project: project to work for; empty: any.
+        executor: what trials run on: this machine, or a Ray cluster.
         warm: keep a process with the workload's framework loaded: always, never, or (auto) for built-in
             workloads on nodes without a GPU.
         poll: seconds between looks for work.
@@ -55,14 +62,29 @@ class Config:
     time_limit: float = 0.0
     timeout_is_infeasible: bool = False
     memory_bytes: int = 0
+    retries: int = 1
+    project: str = ""
+    executor: Executor = "local"
     warm: Warm = "auto"
     poll: float = 0.5
 
-    @property
-    def lock(self) -> Path:
-        """File that a trial locks while it measures."""
-        # One for all nodes of this user on this machine: they share its devices.
-        return shared_folder() / "measurement.lock"
+
+def slots_of(text: str, memory_bytes: int) -> int:
+    """Number of slots: what was asked for, or (auto, 0) one per core as far as memory goes round.
+
+    Args:
+        text: a number, or "auto".
+        memory_bytes: limit of each trial; 0: none.
+
+    Raises:
+        InvalidArgument: it is neither.
+    """
+    if text.isdecimal() and int(text):
+        return int(text)
+    if text not in ("auto", "0"):
+        raise InvalidArgument(f"--slots: {text!r} is neither a number nor auto.")
+    cores = machine.cpu_count()
+    return max(1, min(cores, machine.memory_bytes() // memory_bytes)) if memory_bytes else cores
 
 
 def unique_worker(name: str = "") -> str:

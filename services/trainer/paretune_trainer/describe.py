@@ -14,19 +14,34 @@ from paretune_trainer.schema import metric_of, parameter_of, settings_of
 from paretune_trainer.workload import Workload
 
 
-def describe_node(node: Node) -> trainer_pb2.GetNodeResponse:
-    """Machine, software and load; may take a second the first time, for nvidia-smi."""
+def describe_node(node: Node, address: str = "") -> trainer_pb2.GetNodeResponse:
+    """Machine, software and load; may take a second, for nvidia-smi."""
     return trainer_pb2.GetNodeResponse(
         worker=node.config.worker,
         cpu_count=machine.cpu_count(),
         memory_bytes=machine.memory_bytes(),
-        devices=[trainer_pb2.Device(**vars(device)) for device in machine.devices()],
+        devices=_devices(),
         frameworks=_frameworks(),
         slots=node.config.slots,
         running=len(node.runs()),
         draining=node.draining.is_set(),
         version=_version(),
+        executor=node.config.executor,
+        address=address,
     )
+
+
+def _devices() -> list[trainer_pb2.Device]:
+    read = machine.readings()
+    described = []
+    for device in machine.devices():
+        message = trainer_pb2.Device(**vars(device))
+        if reading := read.get(device.id):
+            message.memory_used_bytes = reading.memory_used
+            if reading.load is not None:
+                message.utilization.value = reading.load
+        described.append(message)
+    return described
 
 
 @cache

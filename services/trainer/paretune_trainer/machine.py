@@ -18,6 +18,14 @@ _NVIDIA_SMI_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How busy a device is now: memory in use by anybody, in bytes; load from 0 to 1, None when not known."""
+
+    memory_used: int
+    load: float | None = None
+
+
+@dataclass(frozen=True)
 class Device:
     """Something that trains. `id` is "cpu" or the GPU's UUID; memory is in bytes."""
 
@@ -43,17 +51,22 @@ def memory_bytes() -> int:
 @cache
 def gpus() -> tuple[Device, ...]:
     """The GPUs that nvidia-smi names; none when it is absent or fails."""
+    return parse_gpus(_nvidia_smi("uuid,name,memory.total"))
+
+
+def _nvidia_smi(fields: str) -> str:
+    """What nvidia-smi says about each GPU, one line each; empty when it is absent or fails."""
     program = shutil.which("nvidia-smi")
     if program is None:
-        return ()
-    query = [program, "--query-gpu=uuid,name,memory.total", "--format=csv,noheader,nounits"]
+        return ""
+    query = [program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command
             query, capture_output=True, timeout=_NVIDIA_SMI_SECONDS, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return ()
-    return parse_gpus(done.stdout.decode(errors="replace"))
+        return ""
+    return done.stdout.decode(errors="replace")
 
 
 def parse_gpus(table: str) -> tuple[Device, ...]:
@@ -64,6 +77,34 @@ def parse_gpus(table: str) -> tuple[Device, ...]:
         for row in rows
         if len(row) == 3 and row[0].startswith("GPU-")
     )
+
+
+def readings() -> dict[str, Reading]:
+    """How busy each device is, by id; those that do not say are left out."""
+    found = {"cpu": Reading(_memory_used(), min(os.getloadavg()[0] / cpu_count(), 1.0))}
+    if gpus():
+        found |= parse_readings(_nvidia_smi("uuid,memory.used,utilization.gpu"))
+    return found
+
+
+def parse_readings(table: str) -> dict[str, Reading]:
+    """Readings from nvidia-smi's lines of uuid, memory in MiB, load in percent."""
+    rows = csv.reader(table.splitlines(), skipinitialspace=True)
+    return {
+        row[0]: Reading(int(row[1]) * 1024**2, int(row[2]) / 100 if row[2].isdigit() else None)
+        for row in rows
+        if len(row) == 3 and row[0].startswith("GPU-") and row[1].isdigit()
+    }
+
+
+def _memory_used() -> int:
+    with contextlib.suppress(OSError, ValueError):
+        return int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+        return (kib["MemTotal"] - kib["MemAvailable"]) * 1024
+    return 0
 
 
 def devices() -> tuple[Device, ...]:

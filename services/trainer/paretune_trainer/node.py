@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import uuid
@@ -14,6 +15,7 @@ from typing import Final
 
 from paretune.errors import FailedPrecondition, NotFound
 from paretune.experiment import Workload
+from paretune.observation import FailureReason
 from paretune_trainer import machine
 from paretune_trainer.child import OWN_WORKLOADS
 from paretune_trainer.config import Config, trial_environment
@@ -24,6 +26,11 @@ from paretune_trainer.schema import CannotRun, Target
 from paretune_trainer.steering import Steering
 from paretune_trainer.verdict import Rules, Verdict, judge
 from paretune_trainer.workload import Value
+
+log = logging.getLogger("paretune.trainer")
+
+_RETRIED: Final = (FailureReason.SIGNAL, FailureReason.OUT_OF_MEMORY)
+"""What may be the machine's doing: only when it happens again does it say something about the trial."""
 
 _LOAD_SECONDS: Final = 300.0
 """Time that importing a workload may take when its node first meets it."""
@@ -76,7 +83,8 @@ class Node:
         self.config = config
         self._folder = NodeFolder(config.folder)
         self._environment = trial_environment(environ, config.pass_env)
-        self._measurement_lock = str(config.lock)
+        # One for each node: what others do beside it on this machine is not in its hands.
+        self._measurement_lock = str(self._folder.path / "measurement.lock")
         self._lock = threading.Lock()
         self._checking = threading.Lock()
         self._free = config.slots
@@ -179,15 +187,21 @@ class Node:
         with self._lock:
             self._runs[run.id] = run
         try:
-            ending = self._execute(run.task, run.steering, Listener(step, outer.output))
+            for retries_left in range(self.config.retries, -1, -1):
+                ending = self._execute(run.task, run.steering, Listener(step, outer.output))
+                if ending.cancelled:
+                    return None
+                verdict = judge(ending, self._rules(run.task), run.last_step)
+                if verdict.outcome.failure not in _RETRIED or run.steering.stopped or not retries_left:
+                    break
+                log.warning("run %s is begun anew: %s", run.id, verdict.outcome.reason)
         finally:
             with self._lock:
                 del self._runs[run.id]
             run.steering.close()
-        if ending.cancelled:
-            return None
-        verdict = judge(ending, self._rules(run.task), run.last_step)
-        return replace(verdict, metadata={**verdict.metadata, **self._provenance(run.task)})
+        tries = self.config.retries - retries_left + 1
+        notes = {**verdict.metadata, **self._provenance(run.task)}
+        return replace(verdict, metadata=notes if tries == 1 else {**notes, "tries": str(tries)})
 
     def _execute(
         self, task: Task, steering: Steering, listener: Listener, *, load_only: bool = False

@@ -53,6 +53,7 @@ class Rota:
     Args:
         client: how experiments are found.
         only: ids to work for; empty: all that name a workload.
+        project: project to work for; empty: any.
         fresh: seconds for which a list of experiments is good.
         clock: seconds, monotonic.
     """
@@ -62,10 +63,12 @@ class Rota:
         client: ExperimentClient,
         only: Sequence[str] = (),
         *,
+        project: str = "",
         fresh: float = 0.4,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client, self._only, self._fresh, self._clock = client, tuple(only), fresh, clock
+        self._client, self._only, self._project = client, tuple(only), project
+        self._fresh, self._clock = fresh, clock
         self._lock, self._refreshing = threading.Lock(), threading.Lock()
         self._known: list[Experiment] = []
         self._known_at = float("-inf")
@@ -96,7 +99,8 @@ class Rota:
 
     def _read(self) -> list[Experiment]:
         if not self._only:
-            return list(self._client.list_experiments([ExperimentState.ACTIVE]))
+            listed = self._client.list_experiments([ExperimentState.ACTIVE])
+            return [one for one in listed if self._project in ("", one.project)]
         found = []
         for name in self._only:
             try:

@@ -28,16 +28,22 @@ from paretune.observation import (
     SuggestionState,
 )
 
+_BARS = "▁▂▃▄▅▆▇█"
 GOOD = (OutcomeKind.OK, OutcomeKind.STOPPED_EARLY)
 
 
 @dataclass
 class Running:
-    """A trial that a worker holds, with its last checkpoint."""
+    """A trial that a worker holds, with its last checkpoint.
+
+    Attributes:
+        curve: values of the first metric that its checkpoints tell, oldest first.
+    """
 
     suggestion: Suggestion
     step: int = 0
     values: tuple[MetricValue, ...] = ()
+    curve: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -84,6 +90,7 @@ class Course:
             if change.suggestion_id in self.running:
                 running = self.running[change.suggestion_id]
                 running.step, running.values = change.step, change.values
+                running.curve += [value.value for value in change.values[:1]]
         elif change.ordinal > self.observed:
             return self._take_observation(change)
         return None
@@ -99,6 +106,8 @@ class Course:
             known = self.running.get(suggestion.id)
             if known is None or known.suggestion.attempt != suggestion.attempt:
                 self.running[suggestion.id] = Running(suggestion)
+            else:
+                known.suggestion = suggestion
         else:
             self.running.pop(suggestion.id, None)
 
@@ -127,6 +136,17 @@ def clock_text(seconds: float) -> str:
     minutes, rest = divmod(round(max(seconds, 0)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def sparkline(values: Sequence[float], width: int = 16) -> str:
+    """A curve of at most `width` characters, from the lowest value to the highest; empty below two values."""
+    if len(values) < 2:
+        return ""
+    count = min(width, len(values))
+    # The last value of each of equal parts, so that the end of the line is now.
+    shown = [values[(i + 1) * len(values) // count - 1] for i in range(count)]
+    low, high = min(shown), max(shown)
+    return "".join(_BARS[round((v - low) / (high - low) * 7) if high > low else 3] for v in shown)
 
 
 def values_text(metrics: Sequence[Metric], values: Sequence[MetricValue]) -> str:
@@ -224,10 +244,12 @@ class Display:
         again = f" (attempt {running.suggestion.attempt})" if running.suggestion.attempt > 1 else ""
         step = f"step {running.step}" if running.step else "starting"
         values = values_text(course.experiment.metrics, running.values)
+        stopping = "  stopping early" if running.suggestion.stop_reason else ""
         row = Table.grid(padding=(0, 1))
         row.add_column(width=3, justify="right")
         row.add_column(no_wrap=True, overflow="ellipsis")
-        text = Text(f"trial {running.suggestion.ordinal}{again}  {step}  {values}".rstrip())
+        words = [f"trial {running.suggestion.ordinal}{again}", step, sparkline(running.curve), values]
+        text = Text("  ".join(word for word in words if word) + stopping)
         row.add_row(self._spinner, text)
         return row
 

@@ -121,11 +121,21 @@ def trainer(
     context: typer.Context,
     server: Annotated[
         str,
-        typer.Option(envvar="PARETUNE_SERVER", metavar="HOST:PORT", help="Address of the running services."),
+        typer.Option(
+            "--server",
+            "--store",
+            envvar="PARETUNE_SERVER",
+            metavar="HOST:PORT",
+            help="Address of the running services.",
+        ),
     ] = DEFAULT_ADDRESS,
     slots: Annotated[
-        int, typer.Option(envvar="PARETUNE_TRAINER_SLOTS", min=0, help="Trials at once; 0: one per core.")
-    ] = 1,
+        str,
+        typer.Option(
+            envvar="PARETUNE_TRAINER_SLOTS",
+            help="Trials at once; auto: one per core, as far as memory goes round.",
+        ),
+    ] = "1",
     listen: Annotated[
         str | None,
         typer.Option(
@@ -147,7 +157,7 @@ def trainer(
     if unknown := [word for word in context.args if word in ("-h", "--help")]:
         raise InvalidArgument(f"{unknown[0]}: `python -m paretune_trainer --help` lists the further options.")
     listen = listen or f"{LOOPBACK}:{_free_port()}"
-    command = [sys.executable, "-m", "paretune_trainer", "--server", server, "--slots", str(slots)]
+    command = [sys.executable, "-m", "paretune_trainer", "--server", server, "--slots", slots]
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [*command, "--listen", listen, *context.args])  # noqa: S606 - no shell

@@ -952,7 +952,7 @@ class EarlyStopping(_message.Message):
     REDUCTION_FIELD_NUMBER: _builtins.int
     MIN_STEP_FIELD_NUMBER: _builtins.int
     confidence: _builtins.float
-    """Probability that FEASIBILITY and DOMINATED must have, above 0.5 and below 1. 0: 0.95."""
+    """Probability that FEASIBILITY and DOMINATED must have, above 0.5 and below 1. 0: 0.9."""
     reduction: _builtins.int
     """HALVING keeps one in so many at each rung, from 2 to 10. 0: 3."""
     min_step: _builtins.int

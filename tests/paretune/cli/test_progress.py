@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 import paretune as pt
-from paretune.cli.progress import Course, Display, clock_text, end_line, observation_line
+from paretune.cli.progress import Course, Display, clock_text, end_line, observation_line, sparkline
 from paretune.cli.tables import measured_text
 from paretune.observation import Checkpoint, Event, Lease, MetricValue
 
@@ -146,3 +146,10 @@ def test_without_a_terminal_every_observation_is_a_line():
 )
 def test_a_value_has_the_digits_that_its_error_leaves(value, text):
     assert measured_text(value) == text
+
+
+def test_a_curve_in_a_few_characters():
+    assert sparkline([]) == sparkline([1.0]) == ""
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert sparkline([1, 1]) == "▄▄"
+    assert sparkline(range(1000), width=4) == "▁▃▆█"
