@@ -8,8 +8,8 @@ export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help demo test check pytest setup protos up clean bench test-clients test-reliability soak throughput images \
-  deploy-test locks docs chromium
+.PHONY: help demo test check pytest setup protos up clean bench test-clients test-reliability test-ray soak throughput \
+  images deploy-test locks docs chromium
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
@@ -50,6 +50,9 @@ deploy-test: .venv/deploy/done ## Build images, deploy them with compose, kill, 
 locks: .venv/deploy/done ## Write docker/*.lock anew: the newest versions within constraints.txt, with hashes.
 	UV=.venv/deploy/bin/uv sh docker/lock.sh
 
+test-ray: .venv/ray ## Trials on a real Ray cluster, one worker of which is killed; a few minutes.
+	$(BIN)/python -m pytest -p no:xdist tests/trainer/ray_cluster.py $(ARGS)
+
 setup: .venv/dev ## Install everything for development into .venv.
 
 up: .venv/demo ## Start the three services on this machine.
@@ -75,6 +78,10 @@ clean: ## Remove what was built or measured; nothing that git tracks.
 .venv/demo: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing paretune and PyTorch into .venv (a few minutes the first time) ..."
 	$(PIP) -e '.[torch,dashboard]'
+	@touch $@
+
+.venv/ray: pyproject.toml constraints.txt | .venv/dev
+	$(PIP) -e '.[ray]'
 	@touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/python

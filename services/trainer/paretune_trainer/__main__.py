@@ -17,7 +17,7 @@ from paretune.rpc.credentials import Credentials
 from paretune.rpc.logs import LogFormat, configure_logging
 from paretune.rpc.server import CannotListen, Serving, serve
 from paretune.v1 import trainer_pb2_grpc
-from paretune_trainer.config import Config, Warm, shared_folder, slots_of, unique_worker
+from paretune_trainer.config import Config, Executor, Warm, shared_folder, slots_of, unique_worker
 from paretune_trainer.node import Node
 from paretune_trainer.reporting import Reporter
 from paretune_trainer.servicer import TrainerServicer
@@ -140,6 +140,23 @@ def main(
             help="Fork trials from a process with the framework loaded. auto: built-in workloads, no GPU.",
         ),
     ] = "auto",
+    executor: Annotated[
+        Executor,
+        typer.Option(
+            envvar="PARETUNE_TRAINER_EXECUTOR", help="Where trials run: local, or ray for a Ray cluster."
+        ),
+    ] = "local",
+    ray_address: Annotated[
+        str, typer.Option(envvar="RAY_ADDRESS", help="Head of the Ray cluster, HOST:PORT.")
+    ] = "auto",
+    trial_cpus: Annotated[
+        float,
+        typer.Option(min=0, envvar="PARETUNE_TRAINER_TRIAL_CPUS", help="CPUs of the cluster for a trial."),
+    ] = 1.0,
+    trial_gpus: Annotated[
+        float,
+        typer.Option(min=0, envvar="PARETUNE_TRAINER_TRIAL_GPUS", help="GPUs of the cluster for a trial."),
+    ] = 0.0,
     grace: Annotated[
         float,
         typer.Option(
@@ -173,6 +190,10 @@ def main(
             slots=slots_of(slots, memory_mb * 1024**2),
             retries=retries,
             project=project,
+            executor=executor,
+            ray_address=ray_address,
+            trial_cpus=trial_cpus,
+            trial_gpus=trial_gpus,
             folder=run_dir or shared_folder(),
             experiments=tuple(experiment or ()),
             python_path=tuple(str(folder.absolute()) for folder in folders),

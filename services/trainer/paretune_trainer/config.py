@@ -48,6 +48,9 @@ class Config:
         retries: times that a trial whose process was killed, or ran out of memory, is begun anew.
         project: project to work for; empty: any.
         executor: what trials run on: this machine, or a Ray cluster.
+        ray_address: of the cluster's head.
+        trial_cpus: CPUs that a trial asks of the cluster; may be a fraction.
+        trial_gpus: GPUs that a trial asks of the cluster; may be a fraction.
         warm: keep a process with the workload's framework loaded: always, never, or (auto) for built-in
             workloads on nodes without a GPU.
         poll: seconds between looks for work.
@@ -65,6 +68,9 @@ class Config:
     retries: int = 1
     project: str = ""
     executor: Executor = "local"
+    ray_address: str = "auto"
+    trial_cpus: float = 1.0
+    trial_gpus: float = 0.0
     warm: Warm = "auto"
     poll: float = 0.5
 

@@ -21,6 +21,7 @@ from paretune_trainer.child import OWN_WORKLOADS
 from paretune_trainer.config import Config, trial_environment
 from paretune_trainer.folders import NodeFolder
 from paretune_trainer.job import Job
+from paretune_trainer.ray_executor import RayRunner
 from paretune_trainer.runner import Ending, Listener, Runner, Step
 from paretune_trainer.schema import CannotRun, Target
 from paretune_trainer.steering import Steering
@@ -88,7 +89,7 @@ class Node:
         self._lock = threading.Lock()
         self._checking = threading.Lock()
         self._free = config.slots
-        self._idle: list[Runner] = []
+        self._idle: list[Runner | RayRunner] = []
         self._runner_count = 0
         self._runs: dict[str, Run] = {}
         self._loadable: set[str] = set()
@@ -124,12 +125,12 @@ class Node:
         )
 
     @contextmanager
-    def _runner(self, key: str) -> Iterator[Runner]:
+    def _runner(self, key: str) -> Iterator[Runner | RayRunner]:
         """A runner, if possible one that is warm for this key; the caller holds a slot."""
         with self._lock:
             runner = next((idle for idle in self._idle if idle.warm_for == key), None)
             if runner is None and self._runner_count < self.config.slots:
-                runner = Runner(self._folder.path, self._environment, keep_warm=self.config.warm != "never")
+                runner = self._new_runner()
                 self._runner_count += 1
             elif runner is None:
                 runner = self._idle[0]  # warm for something else: it starts anew
@@ -140,6 +141,11 @@ class Node:
         finally:
             with self._lock:
                 self._idle.append(runner)
+
+    def _new_runner(self) -> Runner | RayRunner:
+        if self.config.executor == "ray":
+            return RayRunner(self.config)
+        return Runner(self._folder.path, self._environment, keep_warm=self.config.warm != "never")
 
     # Training
 

@@ -1,0 +1,107 @@
+"""Trials on a real Ray cluster, also when a worker of it is killed: `make test-ray`."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from paretune.client import Client
+from paretune.experiment import LeasePolicy, Maximize, Minimize
+from paretune.observation import OutcomeKind
+from paretune.parameters import Double
+from paretune_trainer.node import Run, Task
+from paretune_trainer.runner import Listener
+
+PORT = 26379
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A head with room for two worker processes, on loopback."""
+    try:
+        import ray  # noqa: F401
+    except ImportError:
+        raise AssertionError("Ray is not installed: pip install 'paretune[ray]'.") from None
+    folder = Path("/tmp") / f"pray{os.getpid()}"  # short: Ray's socket paths have a limit
+    program = [sys.executable, "-m", "ray.scripts.scripts"]
+    environment = {**os.environ, "RAY_DISABLE_IMPORT_WARNING": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    address = f"127.0.0.1:{PORT}"
+    command = [*program, "start", "--head", "--node-ip-address=127.0.0.1", f"--port={PORT}", "--num-cpus=2",
+               "--include-dashboard=false", f"--temp-dir={folder}", "--object-store-memory=100000000",
+               "--block"]  # fmt: skip
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    deadline = time.monotonic() + 180
+    while subprocess.run(
+        [*program, "status", f"--address={address}"], env=environment, capture_output=True
+    ).returncode:
+        assert process.poll() is None, "ray start ended"
+        assert time.monotonic() < deadline, "Ray does not start"
+        time.sleep(1)
+    yield address
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait(60)
+
+
+def busy_workers():
+    """Process ids of Ray workers that run a trial."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if (entry / "cmdline").read_bytes().startswith(b"ray::trial"):
+                    found.append(int(entry.name))
+            except OSError:
+                pass
+    return found
+
+
+def test_an_experiment_survives_the_loss_of_a_worker(cluster, services, start_trainer):
+    with Client(services.address) as client:
+        experiment_id = client.create_experiment(
+            name="e", parameters=[Double("x", 0, 1)], metrics=[Maximize("accuracy"), Minimize("latency")],
+            observation_budget=4, policy="random", workload="sample_workloads:sleep",
+            settings={"seconds": "6"}, lease_policy=LeasePolicy(ttl=60),
+        ).id  # fmt: skip
+        trainer = start_trainer(
+            "--server", services.address, "--experiment", experiment_id, "--slots", "2",
+            "--executor", "ray", "--ray-address", cluster,
+        )  # fmt: skip
+        deadline = time.monotonic() + 240
+        while len(workers := busy_workers()) < 2:
+            assert time.monotonic() < deadline, (trainer.folder / "trainer.log").read_text()
+            time.sleep(0.2)
+        os.kill(workers[0], signal.SIGKILL)
+        while client.get_experiment(experiment_id).progress.observations < 4:
+            assert time.monotonic() < deadline, (trainer.folder / "trainer.log").read_text()
+            time.sleep(0.5)
+        observations = list(client.list_observations(experiment_id))
+        assert all(o.outcome.kind is OutcomeKind.OK for o in observations)
+        assert len({o.suggestion_id for o in observations}) == len(observations) == 4
+        assert all(o.attempt == 1 for o in observations)
+        trainer.wait_for_log("a Ray task was lost")
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"), [("ok", "OK"), ("segfault", "CRASHED"), ("until_told", "STOPPED_EARLY")]
+)
+def test_endings_are_judged_as_on_the_node_itself(cluster, make_node, task, function, kind):
+    node = make_node(executor="ray", ray_address=cluster, trial_cpus=1.0)
+    steps = []
+    made: Task = task(function)
+    run = Run(made)
+
+    def step(one):
+        steps.append(one)
+        if function == "until_told":
+            run.steering.stop_early()
+
+    verdict = node.train(run, Listener(step=step))
+    assert verdict.outcome.kind.name == kind
+    if kind != "CRASHED":
+        assert steps
