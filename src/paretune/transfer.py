@@ -20,7 +20,7 @@ from paretune import frame
 from paretune.call import Call
 from paretune.calls import STORE
 from paretune.client import Client
-from paretune.errors import InvalidArgument, NotFound, ParetuneError, Unavailable
+from paretune.errors import InvalidArgument, NotFound, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.observation import FailureReason, MetricValue, Observation, Outcome, OutcomeKind
 from paretune.parameters import Categorical, Double, Scalar
@@ -251,7 +251,7 @@ def backup(client: Client, path: Path) -> int:
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise InvalidArgument(f"Cannot write {path}: {error.strerror}.") from None
-    except ParetuneError:
+    except BaseException:
         draft.unlink(missing_ok=True)
         raise
     return size
