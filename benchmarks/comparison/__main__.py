@@ -80,12 +80,13 @@ def main() -> None:
     warnings.filterwarnings("ignore")  # peers warn about experimental features and hard fits
     asked = [(args.problems, args.methods, args.seeds, args.budget)]
     figures = args.log.with_name("claims.jsonl")
-    for problems, methods, seeds, budget in () if args.report else SUITE if args.suite else asked:
-        # Seeds outermost: wherever it is stopped, methods and problems have equally many.
-        for seed in range(args.first_seed, args.first_seed + seeds):
-            for name in problems.split(","):
+    wanted = () if args.report else SUITE if args.suite else asked
+    # Seeds outermost: wherever it is stopped, methods and problems have equally many.
+    for k in range(max((seeds for *_, seeds, _ in wanted), default=0)):
+        for problems, methods, seeds, budget in wanted:
+            for name in problems.split(",") if k < seeds else ():
                 for method in methods.split(","):
-                    _one(log, name, method, seed, budget, here, end)
+                    _one(log, name, method, args.first_seed + k, budget, here, end)
     if args.suite:
         latency.measure(timings, list(SUITE_LATENCY), here)
         claims.measure(figures, SUITE_CLAIMS, here)
