@@ -38,6 +38,11 @@ test-clients: .venv/dev ## Build the clients in Node, Go and C++ and run the con
 test-reliability: .venv/dev ## Kills, power loss, bad disks and networks, overload, broken builds: half an hour; prints a table.
 	@$(BIN)/python tests/reliability/lanes.py reliability $(ARGS)
 
+.PHONY: test-security
+test-security: .venv/dev .venv/security ## Doors, 600,000 bad messages, sources, supply chain: prints tables. OFFLINE=1: no advisories.
+	PARETUNE_LANE=full $(BIN)/python -m pytest -q -p no:xdist tests/security $(ARGS)
+	$(BIN)/python tools/supply_chain.py $(if $(OFFLINE),--offline) --sbom build/sbom
+
 soak: .venv/dev ## The same for longer, with ten minutes of load in each phase.
 	@$(BIN)/python tests/reliability/lanes.py soak $(ARGS)
 
@@ -88,6 +93,10 @@ clean: ## Remove what was built or measured; nothing that git tracks.
 	@echo "Installing paretune, PyTorch, TensorFlow and the tools into .venv (a few minutes the first time) ..."
 	$(PIP) -e '.[torch,tensorflow,dashboard,dev]'
 	@touch $@ .venv/demo
+
+.venv/security: pyproject.toml constraints.txt | .venv/dev
+	$(PIP) -e '.[security]'
+	@touch $@
 
 # The peers of the benchmarks, which paretune itself never needs.
 .venv/bench/done: benchmarks/requirements.txt pyproject.toml | .venv/bin/python

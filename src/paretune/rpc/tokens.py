@@ -200,7 +200,11 @@ class TokenFile:
             Unauthenticated: with what to do about it; `why` says which case it is.
         """
         if authorization is None:
-            raise _closed("missing", "This service asks for a token: give token=... or set PARETUNE_TOKEN.")
+            raise _closed(
+                "missing",
+                "This service asks for a token: give token=... (PARETUNE_TOKEN), or the file that holds it "
+                "(PARETUNE_TOKEN_FILE, --token-file).",
+            )
         scheme, _, token = authorization.partition(" ")
         shape = _TOKEN.fullmatch(token)
         if scheme.lower() != "bearer" or shape is None:
