@@ -10,6 +10,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: help demo test check pytest setup protos up clean bench test-clients test-reliability test-ray soak throughput \
   images deploy-test locks docs chromium
+.PHONY: help demo test check pytest setup protos up clean bench test-clients test-reliability soak images deploy-test \
+  locks docs chromium test-dashboard
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
@@ -34,6 +36,9 @@ check: .venv/dev .venv/protos/done ## Format, lint, types, imports, protos, stub
 
 test-clients: .venv/dev ## Build the clients in Node, Go and C++ and run the conformance cases through them.
 	$(BIN)/python clients/run.py --table docs/conformance.md $(ARGS)
+
+test-dashboard: .venv/dev chromium ## All of the dashboard's tests in a browser, with those that take longer.
+	$(BIN)/python -m pytest tests/dashboard tests/dashboard/browser_lane.py $(ARGS)
 
 test-reliability: .venv/dev ## Kills, power loss, bad disks and networks, overload, broken builds: half an hour; prints a table.
 	@$(BIN)/python tests/reliability/lanes.py reliability $(ARGS)

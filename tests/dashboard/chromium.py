@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -66,3 +67,22 @@ def picture(page: Page, name: str) -> None:
     """Keep a screenshot, to be looked at."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+# Points drawn in the first chart, by the name of the series.
+DRAWN = """(name) => {
+  const box = document.querySelector("figure .chart");
+  const chart = box && echarts.getInstanceByDom(box);
+  return !chart ? -1 : chart.getOption().series.filter((one) => one.name === name)
+    .flatMap((one) => one.data).length;
+}"""
+
+
+def visit(browser: Any, dashboard: Any, place: str, **looks: Any) -> Page:
+    page = page_of(browser, **looks)
+    page.goto(f"{dashboard.url}/#/{place}")
+    return page
+
+
+def wait_for_points(page: Page, name: str, count: int) -> None:
+    page.wait_for_function(f"([name, count]) => ({DRAWN})(name) >= count", arg=[name, count])

@@ -17,6 +17,7 @@ from paretune.rpc.health import wait_until_serving
 from paretune.rpc.tokens import changing_tokens, new_token
 
 sys.path.insert(0, str(Path(__file__).parent))
+from chromium import browser as chromium
 from dashboard_cases import Dashboard, start
 
 
@@ -91,3 +92,14 @@ def guarded(tmp_path: Path) -> Iterator[tuple[Dashboard, str]]:
         for process in reversed(processes):
             process.terminate()
             process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def search(dashboard) -> pt.ExperimentHandle:
+    return dashboard.experiment("a search", 24, policy="auto")

@@ -1,0 +1,156 @@
+"""More of the page in a real browser: `make test-dashboard`."""
+
+import re
+import time
+
+import pytest
+from chromium import DRAWN, misdeeds, page_of, picture, visit, wait_for_points
+from playwright.sync_api import expect
+
+import paretune as pt
+
+pytestmark = pytest.mark.xdist_group("browser")
+expect.set_options(timeout=30_000)
+
+
+YAML = """\
+name: from the page
+workload: toy:train
+settings: {seconds: 0.4}
+parameters:
+  - {name: x, type: double, min: 0, max: 1}
+  - {name: kind, type: categorical, choices: [plain, deep]}
+metrics:
+  - {name: score, goal: maximize}
+  - {name: cost, goal: minimize, unit: s}
+observation_budget: 12
+policy: sobol
+"""
+
+
+def test_create_and_watch_points_arrive(browser, dashboard, trainer):
+    page = visit(browser, dashboard, "new")
+    page.get_by_role("button", name="YAML").click()
+    page.get_by_label("YAML", exact=True).fill(YAML.replace("max: 1}", "max: none}", 1))
+    page.get_by_role("button", name="Create", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("experiment:5: parameters[0].max")
+    page.get_by_label("YAML", exact=True).fill(YAML)
+    page.get_by_role("button", name="Create", exact=True).click()
+    expect(page.get_by_role("heading", name="from the page")).to_be_visible()
+    page.evaluate("window.__same = true")
+    tile = page.locator(".tile .value").first
+    seen = set()
+    deadline = time.monotonic() + 90
+    while tile.text_content() != "12" and time.monotonic() < deadline:
+        seen.add(tile.text_content())
+        page.wait_for_timeout(50)
+    page.wait_for_function(f"() => ({DRAWN})('dominated') + ({DRAWN})('efficient') === 12")
+    assert len(seen) > 3, "observations arrive one by one"
+    assert page.evaluate("window.__same"), "without a reload"
+    picture(page, "live")
+    assert misdeeds(page) == []
+
+
+def test_select_overlay_and_travel_in_time(browser, dashboard, search):
+    dashboard.experiment("another search", 10)
+    page = visit(browser, dashboard, f"experiments/{search.id}")
+    wait_for_points(page, "efficient", 2)
+    box = page.locator("figure .chart").first.bounding_box()
+    page.mouse.move(box["x"] + 80, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 60, box["y"] + box["height"] - 80, steps=5)
+    page.mouse.up()
+    expect(page.locator(".legend")).to_contain_text(re.compile(r"\d+ trials selected"))
+    wait_for_points(page, "selected", 2)
+    page.get_by_label("Compare with").select_option(label="Overlay: another search")
+    expect(page.locator(".legend")).to_contain_text("front of")
+    page.get_by_label("Attainment").check()
+    wait_for_points(page, "attainment", 3)
+    now = page.evaluate(DRAWN, "efficient")
+    page.get_by_label("Front after so many observations").fill("3")
+    expect(page.locator(".play output")).to_have_text("after 3")
+    assert page.evaluate(DRAWN, "efficient") < now
+    page.get_by_label("Slack in standard errors").fill("3")
+    picture(page, "overview")
+    assert misdeeds(page) == []
+
+
+PAYLOADS = (
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(1)</script>",
+    '"><svg onload=alert(1)>',
+    "javascript:alert(1)",
+    "{a|<b onmouseover=alert(1)>}",
+    "'-alert(1)-'",
+    "</textarea><iframe srcdoc='<script>parent.alert(1)</script>'>",
+    "__proto__",
+)
+
+
+def test_markup_in_every_string_stays_text(browser, dashboard):
+    notes = {f"{payload} {number}": payload for number, payload in enumerate(PAYLOADS)}
+    made = dashboard.client.create_experiment(
+        name=" ".join(PAYLOADS),
+        parameters=[
+            *(pt.Double(f"p{payload}", 0, 1) for payload in PAYLOADS),
+            pt.Categorical(f"c{PAYLOADS[0]}", list(PAYLOADS)),
+        ],
+        metrics=[pt.Maximize(payload, unit=payload) for payload in PAYLOADS[:4]],
+        labels=notes, metadata=notes, policy="random", workload=pt.Workload("x:y", notes),
+    )  # fmt: skip
+    for number, payload in enumerate(PAYLOADS):
+        place = {f"p{name}": 0.1 * number for name in PAYLOADS} | {f"c{PAYLOADS[0]}": payload}
+        if number % 2:
+            made.observe(place, {}, infeasible=payload, metadata={"log": payload} | notes)
+        else:
+            made.observe(place, dict.fromkeys(PAYLOADS[:4], 0.1 * number), metadata=notes)
+    dashboard.client.suggest(made.id, worker=f"w {PAYLOADS[0]}")
+    below = f"experiments/{made.id}"
+    page = page_of(browser)
+    for place in (
+        "",
+        below,
+        f"{below}/understand",
+        f"{below}/settings",
+        f"compare?ids={made.id}",
+        "nodes",
+        f"{below}/trials",
+    ):
+        page.goto(f"{dashboard.url}/#/{place}")
+        expect(page.locator("main h1").first).to_be_visible()
+        expect(page.locator("main")).to_contain_text(PAYLOADS[0])
+        if place.endswith("trials"):
+            page.locator(".virtual tbody tr.link").first.click()
+            expect(page.get_by_role("dialog")).to_contain_text(PAYLOADS[-1])
+        foreign = (
+            "main img, main iframe, main script, main [onload], main [onerror], dialog img, dialog iframe"
+        )
+        assert page.locator(foreign).count() == 0
+        assert misdeeds(page) == [], place
+
+
+def test_every_chart_has_its_numbers_as_a_table(browser, dashboard, search):
+    page = visit(browser, dashboard, f"experiments/{search.id}")
+    wait_for_points(page, "efficient", 2)
+    figures = page.locator("figure")
+    for index in range(figures.count()):
+        assert figures.nth(index).locator(".chart").get_attribute("aria-label")
+        figures.nth(index).get_by_text("Show as table").click()
+        expect(figures.nth(index).locator("tbody tr").first).to_be_visible()
+
+
+def test_login_is_refused_and_accepted(browser, guarded):
+    dashboard, token = guarded
+    page = visit(browser, dashboard, "")
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    page.get_by_label("Access token").fill("pt_wrong_token")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("alert")).to_contain_text("do not accept")
+    page.get_by_label("Access token").fill(token)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Experiments")).to_be_visible()
+    assert token not in page.evaluate(
+        "document.cookie + JSON.stringify({...localStorage, ...sessionStorage})"
+    )
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()

@@ -1,0 +1,83 @@
+"""The page in a real browser: what people do, and what guests may not do."""
+
+import pytest
+from chromium import misdeeds, page_of, picture, visit, wait_for_points
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.xdist_group("browser")
+expect.set_options(timeout=30_000)
+
+
+def test_brush_lines_and_ask_what_if(browser, dashboard, search):
+    page = visit(browser, dashboard, f"experiments/{search.id}/understand", theme="dark")
+    expect(page.get_by_role("region", name="What if?").locator("dd").first).to_contain_text("±")
+    before = page.get_by_role("region", name="What if?").locator("dd").first.text_content()
+    page.get_by_role("region", name="What if?").locator("input[type=number]").first.fill("0.05")
+    expect(page.get_by_role("region", name="What if?").locator("dd").first).not_to_have_text(before)
+    expect(page.get_by_role("region", name="Which one to take?")).to_contain_text("Trial")
+    expect(page.get_by_role("region", name="Which parameters matter")).to_contain_text("The model explains")
+    chart = page.get_by_role("region", name="Parallel coordinates").locator(".chart")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    page.mouse.move(box["x"] + 44, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 44, box["y"] + box["height"] * 0.6, steps=5)
+    page.mouse.up()
+    expect(page.locator(".brush-note")).to_contain_text("selected")
+    page.wait_for_function("() => document.querySelector('.slices canvas')")
+    picture(page, "understand")
+    page.get_by_role("link", name="Find them in the table").click()
+    expect(page.locator(".virtual tbody tr.link").first).to_be_visible()
+    assert misdeeds(page) == []
+
+
+def test_table_drawer_and_keyboard(browser, dashboard, search):
+    page = visit(browser, dashboard, f"experiments/{search.id}/trials")
+    expect(page.get_by_role("status").first).to_contain_text("24 trials")
+    page.get_by_label("Filter").fill("accuracy>0.8 kind=deep")
+    expect(page.locator(".controls [role=status]")).to_contain_text(" of 24 trials")
+    row = page.locator(".virtual tbody tr.link").first
+    row.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("Configuration")
+    page.get_by_role("button", name="Queue it again").click()
+    page.get_by_role("button", name="Queue", exact=True).click()
+    expect(page.locator(".toast")).to_contain_text("Queued as suggestion")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_label("Filter").fill("not a number")
+    expect(page.locator(".controls [role=status]")).to_contain_text("3 of 24")
+    assert misdeeds(page) == []
+
+
+@pytest.mark.parametrize(
+    "place", ["", "experiments/{}", "experiments/{}/understand", "compare?ids={}", "nodes", "new"]
+)
+def test_a_phone_shows_everything_in_its_width(browser, dashboard, search, place):
+    page = visit(browser, dashboard, place.format(search.id), width=375, theme="dark")
+    expect(page.locator("main h1").first).to_be_visible()
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    picture(page, f"phone-{place.split('/')[-1].split('?')[0] or 'list'}")
+    assert misdeeds(page) == []
+
+
+def test_a_share_link_shows_one_experiment_and_changes_nothing(browser, dashboard, search):
+    page = visit(browser, dashboard, f"experiments/{search.id}")
+    page.get_by_role("button", name="Share").click()
+    link = page.get_by_label("Link").input_value()
+    guest = page_of(browser)
+    guest.goto(link)
+    expect(guest.get_by_role("heading", name="a search")).to_be_visible()
+    wait_for_points(guest, "efficient", 2)
+    expect(guest.get_by_role("button", name="Pause")).to_have_count(0)
+    ask = """async (path) => {
+      const { csrf } = await (await fetch("/api/v1/session")).json();
+      const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf };
+      return (await fetch(path, { method: "POST", body: "{}", headers })).status;
+    }"""
+    assert guest.evaluate(ask, f"/api/v1/experiments/{search.id}/queue") == 403
+    assert guest.evaluate(ask, "/api/v1/experiments") == 403
+    assert guest.evaluate("async () => (await fetch('/api/v1/experiments')).status") == 403
+    guest.goto(link[:-3] + "abc")
+    expect(guest.locator("body")).to_contain_text("was not made by this dashboard")
