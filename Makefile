@@ -9,9 +9,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .PHONY: help demo test check pytest setup protos up clean bench test-clients test-reliability test-ray soak throughput \
-  images deploy-test locks docs chromium
-.PHONY: help demo test check pytest setup protos up clean bench test-clients test-reliability soak images deploy-test \
-  locks docs chromium test-dashboard
+  images deploy-test locks docs chromium test-dashboard
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
