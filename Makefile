@@ -52,6 +52,10 @@ soak: .venv/dev ## The same for longer, with ten minutes of load in each phase.
 images: .venv/dev ## Build the container images of store, optimizer and trainer; TARGETS="trainer-cpu" for others.
 	sh docker/images.sh $(TARGETS)
 
+docs: .venv/docs/done ## Build the documentation site, strictly: build/site/html.
+	$(BIN)/python tools/docs_site.py
+	cd build/site && NO_MKDOCS_2_WARNING=1 ../../.venv/docs/bin/mkdocs build --strict --quiet
+
 deploy-test: .venv/deploy/done ## Build images, deploy them with compose, kill, upgrade, and check that nothing is lost.
 	$(BIN)/python deploy/test/deploy.py
 
@@ -105,6 +109,12 @@ clean: ## Remove what was built or measured; nothing that git tracks.
 .venv/bench/done: benchmarks/requirements.txt pyproject.toml | .venv/bin/python
 	$(BIN)/python -m venv .venv/bench
 	.venv/bench/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e . -r $<
+	@touch $@
+
+# The generator of the documentation site, which nothing else needs.
+.venv/docs/done: docs/requirements.txt .venv/dev
+	$(BIN)/python -m venv .venv/docs
+	.venv/docs/bin/python -m pip --disable-pip-version-check install --quiet -r $<
 	@touch $@
 
 # The tools of the deploy test, which nothing else needs.

@@ -2,8 +2,9 @@
 
     python clients/run.py [LANGUAGE...] [--table docs/conformance.md]
 
-Starts a Store and an Optimizer of its own. A language whose tools are not installed is named and left out;
-with PARETUNE_REQUIRE_ALL=1 that is a failure. Exits with 1 when anything failed.
+Starts a Store and an Optimizer of its own, which speak TLS and ask for tokens. A language whose tools are not
+installed is named and left out; with PARETUNE_REQUIRE_ALL=1 that is a failure. Exits with 1 when
+anything failed.
 """
 
 import argparse
@@ -13,11 +14,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import paretune as pt
+import trustme
+
+from paretune.local import free_ports
+from paretune.rpc.credentials import Credentials
+from paretune.rpc.health import wait_until_serving
 
 CLIENTS = Path(__file__).resolve().parent
 CASES = sorted((CLIENTS / "conformance").glob("*.json"))
@@ -126,6 +132,51 @@ LANGUAGES = (
 )  # fmt: skip
 
 
+@contextmanager
+def closed_suite(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """A Store and an Optimizer behind TLS and tokens: the address, and the environment of a client."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    certificate = authority.issue_cert("localhost")
+    certificate.private_key_and_cert_chain_pem.write_to_path(folder / "service.pem")
+    tokens = {}
+    for role in ("admin", "write"):
+        command = [sys.executable, "-m", "paretune", "token", "create", "--role", role]
+        tokens[role] = _run([*command, "--tokens", str(folder / "tokens.json")], folder, RUN_SECONDS).strip()
+    (folder / "optimizer.token").write_text(tokens["admin"])
+    store, optimizer = (f"localhost:{port}" for port in free_ports(2))
+    doors = {
+        "PARETUNE_TLS_CERT": str(folder / "service.pem"),
+        "PARETUNE_TLS_KEY": str(folder / "service.pem"),
+        "PARETUNE_TOKENS": str(folder / "tokens.json"),
+        "PARETUNE_CA": str(folder / "ca.pem"),
+    }
+    commands = {
+        "store": ["--db", str(folder / "tune.db"), "--listen", store],
+        "optimizer": [
+            "--listen",
+            optimizer,
+            "--store",
+            store,
+            "--token-file",
+            str(folder / "optimizer.token"),
+        ],
+    }
+    with ExitStack() as stack:
+        for name, options in commands.items():
+            process = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-m", f"paretune_{name}", *options],
+                    env={**os.environ, **doors},
+                    cwd=folder,
+                )
+            )
+            stack.callback(process.terminate)
+        for address in (store, optimizer):
+            wait_until_serving(address, RUN_SECONDS, Credentials(ca=folder / "ca.pem"))
+        yield optimizer, {"PARETUNE_CA": doors["PARETUNE_CA"], "PARETUNE_TOKEN": tokens["write"]}
+
+
 def try_language(language: Language, address: str, environment: Mapping[str, str]) -> dict[str, bool]:
     """Build and run a client against the services at `address`; case -> whether it passed.
 
@@ -154,7 +205,8 @@ def table(results: Mapping[str, Mapping[str, bool]]) -> str:
     names = list(next(iter(results.values())))
     lines = [
         "# Conformance", "",
-        "Every client makes the same calls (clients/conformance) and compares replies and errors.",
+        "Every client makes the same calls (clients/conformance) and compares replies and errors,",
+        "over TLS with a token.",
         "Written by `make test-clients`.", "",
         "| case | " + " | ".join(results) + " |", "|---|" + "---|" * len(results),
     ]  # fmt: skip
@@ -181,14 +233,14 @@ def main() -> int:
     required = os.environ.get("PARETUNE_REQUIRE_ALL", "") not in ("", "0")
     results: dict[str, dict[str, bool]] = {}
     failed = False
-    with tempfile.TemporaryDirectory() as folder, pt.local(Path(folder) / "tune.db") as client:
+    with tempfile.TemporaryDirectory() as folder, closed_suite(Path(folder)) as (address, environment):
         for language in chosen:
             if missing := language.missing():
                 print(f"{language.title}: left out, for lack of {', '.join(missing)}: {language.packages}")
                 failed |= required
                 continue
             try:
-                verdicts = try_language(language, client.address, {})
+                verdicts = try_language(language, address, environment)
             except (Failed, subprocess.TimeoutExpired) as failure:
                 print(f"{language.title}: {failure}")
                 failed = True

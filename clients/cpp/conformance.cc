@@ -88,7 +88,8 @@ std::string Encoded(const Json& step, const pb::MethodDescriptor* method) {
 // Sends one message; gives the status and the last bytes received: the reply, or reply number `replies`.
 grpc::Status Exchange(grpc::GenericStub& stub, const Json& step, const std::string& sent, std::string& received) {
   grpc::ClientContext context;
-  Prepare(context, std::chrono::milliseconds(step.value("deadline_ms", 30000)));
+  Prepare(context, std::chrono::milliseconds(step.value("deadline_ms", 30000)),
+          step.value("token", Environment("PARETUNE_TOKEN")));
   grpc::CompletionQueue queue;
   const auto call = stub.PrepareCall(&context, "/" + step["call"].get<std::string>(), &queue);
   const auto wait = [&queue] {

@@ -40,10 +40,11 @@ inline std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
   return grpc::CreateCustomChannel(address, credentials, arguments);
 }
 
-// Deadline and, when PARETUNE_TOKEN is set, the token of one call.
-inline void Prepare(grpc::ClientContext& context, std::chrono::milliseconds limit = std::chrono::seconds(30)) {
+// Deadline and token, if any, of one call.
+inline void Prepare(grpc::ClientContext& context, std::chrono::milliseconds limit = std::chrono::seconds(30),
+                    const std::string& token = Environment("PARETUNE_TOKEN")) {
   context.set_deadline(std::chrono::system_clock::now() + limit);
-  if (const std::string token = Environment("PARETUNE_TOKEN"); !token.empty())
+  if (!token.empty())
     context.AddMetadata("authorization", "Bearer " + token);
 }
 

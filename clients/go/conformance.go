@@ -32,6 +32,7 @@ type step struct {
 	RequestHex string            `json:"request_hex"`
 	DeadlineMs int               `json:"deadline_ms"`
 	Replies    int               `json:"replies"`
+	Token      *string           `json:"token"`
 	Status     string            `json:"status"`
 	Reason     string            `json:"reason"`
 	Metadata   interface{}       `json:"metadata"`
@@ -165,11 +166,16 @@ func exchange(channel *grpc.ClientConn, s step, request []byte, stream bool) (re
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
+	caller := ownToken()
+	if s.Token != nil {
+		caller = token(*s.Token)
+	}
+	options := []grpc.CallOption{grpc.ForceCodec(raw{}), grpc.PerRPCCredentials(caller)}
 	if !stream {
-		err = channel.Invoke(ctx, "/"+s.Call, &request, &reply, grpc.ForceCodec(raw{}))
+		err = channel.Invoke(ctx, "/"+s.Call, &request, &reply, options...)
 		return reply, err
 	}
-	replies, err := channel.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/"+s.Call, grpc.ForceCodec(raw{}))
+	replies, err := channel.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, "/"+s.Call, options...)
 	if err != nil {
 		return nil, err
 	}

@@ -27,8 +27,11 @@ func (t token) GetRequestMetadata(context.Context, ...string) (map[string]string
 
 func (t token) RequireTransportSecurity() bool { return false }
 
-// connect opens a channel: TLS when PARETUNE_CA names a PEM file, with the token in PARETUNE_TOKEN.
-func connect(address string) (*grpc.ClientConn, error) {
+// ownToken is the token in PARETUNE_TOKEN.
+func ownToken() token { return token(os.Getenv("PARETUNE_TOKEN")) }
+
+// connect opens a channel: TLS when PARETUNE_CA names a PEM file, else plaintext.
+func connect(address string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 	security := grpc.WithInsecure()
 	if file := os.Getenv("PARETUNE_CA"); file != "" {
 		certificate, err := credentials.NewClientTLSFromFile(file, "")
@@ -37,6 +40,5 @@ func connect(address string) (*grpc.ClientConn, error) {
 		}
 		security = grpc.WithTransportCredentials(certificate)
 	}
-	return grpc.Dial(address, security, grpc.WithPerRPCCredentials(token(os.Getenv("PARETUNE_TOKEN"))),
-		grpc.WithDefaultServiceConfig(serviceConfig))
+	return grpc.Dial(address, append(options, security, grpc.WithDefaultServiceConfig(serviceConfig))...)
 }

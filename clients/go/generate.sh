@@ -8,6 +8,7 @@ for name in duration timestamp wrappers; do
   known="$known,Mgoogle/protobuf/$name.proto=github.com/golang/protobuf/ptypes/$name"
 done
 known="$known,Mgoogle/protobuf/field_mask.proto=google.golang.org/genproto/protobuf/field_mask"
-for name in types store optimizer; do known="$known,Mparetune/v1/$name.proto=paretune/v1"; done
-protoc -I ../../protos --go_out="plugins=grpc$known:build/src" \
-  paretune/v1/types.proto paretune/v1/store.proto paretune/v1/optimizer.proto
+files=$(cd ../../protos && ls paretune/v1/*.proto)
+for file in $files; do known="$known,M$file=paretune/v1"; done
+# shellcheck disable=SC2086 # one word for each file
+protoc -I ../../protos --go_out="plugins=grpc$known:build/src" $files

@@ -12,6 +12,8 @@ import (
 	"os"
 	"time"
 
+	"google.golang.org/grpc"
+
 	paretune "paretune/v1"
 )
 
@@ -46,7 +48,7 @@ func train(rate float64, steps int64) (loss, cost float64) {
 }
 
 func run(ctx context.Context, address string) error {
-	channel, err := connect(address)
+	channel, err := connect(address, grpc.WithPerRPCCredentials(ownToken()))
 	if err != nil {
 		return err
 	}

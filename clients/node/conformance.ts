@@ -10,7 +10,7 @@ import { plain, sendable } from "./json.js";
 
 type Json = any;
 interface Step {
-  call: string; request?: Json; request_hex?: string; deadline_ms?: number; replies?: number;
+  call: string; request?: Json; request_hex?: string; deadline_ms?: number; replies?: number; token?: string;
   status?: string; reason?: string; metadata?: Json; fields?: string[];
   reply?: Json; save?: Record<string, string>; remember?: string; equals?: string;
 }
@@ -48,11 +48,11 @@ function exchange(client: grpc.Client, step: Step, bytes: Buffer, stream: boolea
   const path = `/${step.call}`;
   return new Promise((resolve, reject) => {
     if (!stream) {
-      client.makeUnaryRequest(path, same, same, bytes, metadata(), options, (error, reply) =>
+      client.makeUnaryRequest(path, same, same, bytes, metadata(step.token), options, (error, reply) =>
         error ? reject(error) : resolve(reply!));
       return;
     }
-    const replies = client.makeServerStreamRequest(path, same, same, bytes, metadata(), options);
+    const replies = client.makeServerStreamRequest(path, same, same, bytes, metadata(step.token), options);
     let count = 0;
     replies.on("data", (reply: Buffer) => {
       if (++count === step.replies) { resolve(reply); replies.cancel(); }

@@ -29,10 +29,10 @@ export function credentials(): grpc.ChannelCredentials {
   return file ? grpc.credentials.createSsl(readFileSync(file)) : grpc.credentials.createInsecure();
 }
 
-/** Metadata of every call: the token in PARETUNE_TOKEN, if any. */
-export function metadata(): grpc.Metadata {
+/** Metadata of every call: the token, if any. */
+export function metadata(token = process.env.PARETUNE_TOKEN): grpc.Metadata {
   const carried = new grpc.Metadata();
-  if (process.env.PARETUNE_TOKEN) carried.set("authorization", `Bearer ${process.env.PARETUNE_TOKEN}`);
+  if (token) carried.set("authorization", `Bearer ${token}`);
   return carried;
 }
 

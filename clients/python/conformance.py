@@ -98,7 +98,8 @@ def run_step(
     service, _, name = step["call"].partition("/")
     method = SERVICES[service].methods_by_name.get(name)
     kind = message_factory.GetMessageClass(method.input_type) if method else None
-    metadata = [("authorization", f"Bearer {token}")] if (token := os.environ.get("PARETUNE_TOKEN")) else []
+    token = step.get("token", os.environ.get("PARETUNE_TOKEN"))
+    metadata = [("authorization", f"Bearer {token}")] if token else []
     stream = method is not None and method.server_streaming
     invoke = (channel.unary_stream if stream else channel.unary_unary)(f"/{step['call']}")
     try:

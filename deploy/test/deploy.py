@@ -38,7 +38,7 @@ def say(text: str) -> None:
 def run(*command: str, cwd: Path = ROOT, check: bool = True, **environment: str) -> str:
     """Run a command; what it printed. Its errors are shown when it fails."""
     done = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=900, env={**os.environ, **environment}
+        command, cwd=cwd, capture_output=True, text=True, timeout=3600, env={**os.environ, **environment}
     )
     if check and done.returncode != 0:
         raise SystemExit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import paretune as pt
-
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = importlib.util.spec_from_file_location("clients_run", ROOT / "clients" / "run.py")
 clients = importlib.util.module_from_spec(SPEC)
@@ -16,25 +14,26 @@ LANGUAGES = {language.name: language for language in clients.LANGUAGES}
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    with pt.local(tmp_path_factory.mktemp("conformance") / "tune.db") as client:
-        yield client.address
+def closed(tmp_path_factory):
+    """Address of a suite behind TLS and tokens, and the environment of its clients."""
+    with clients.closed_suite(tmp_path_factory.mktemp("conformance")) as suite:
+        yield suite
 
 
 @pytest.mark.parametrize("name", ["python", "node"])
-def test_worker_and_cases_pass(name, address):
+def test_worker_and_cases_pass(name, closed):
     language = LANGUAGES[name]
     if missing := language.missing():
         text = f"{', '.join(missing)} not installed (apt-get install {language.packages})"
         if os.environ.get("PARETUNE_REQUIRE_ALL", "") not in ("", "0"):
             pytest.fail(text)
         pytest.skip(text)
-    verdicts = clients.try_language(language, address, {})
+    verdicts = clients.try_language(language, *closed)
     assert all(verdicts.values())
-    assert len(verdicts) >= 36
+    assert len(verdicts) >= 40
 
 
-def test_the_runner_notices_a_wrong_reply(tmp_path, address, monkeypatch):
+def test_the_runner_notices_a_wrong_reply(tmp_path, closed, monkeypatch):
     case = """[{"name": "wrong", "steps": [{"call": "paretune.v1.StoreService/ListExperiments", "request": {},
                "reply": {"next_page_token": "surely not"}}]},
                {"name": "wrong status", "steps": [{"call": "paretune.v1.StoreService/GetExperiment",
@@ -43,6 +42,6 @@ def test_the_runner_notices_a_wrong_reply(tmp_path, address, monkeypatch):
                "request": {}, "status": "INVALID_ARGUMENT", "fields": ["else"]}]}]"""
     (tmp_path / "wrong.json").write_text(case)
     monkeypatch.setattr(clients, "CASES", [tmp_path / "wrong.json"])
-    assert clients.try_language(LANGUAGES["python"], address, {}) == {
+    assert clients.try_language(LANGUAGES["python"], *closed) == {
         "wrong": False, "wrong status": False, "wrong field": False,
     }  # fmt: skip
