@@ -29,10 +29,19 @@ def cluster(tmp_path_factory):
     folder = Path("/tmp") / f"pray{os.getpid()}"  # short: Ray's socket paths have a limit
     program = [sys.executable, "-m", "ray.scripts.scripts"]
     environment = {**os.environ, "RAY_DISABLE_IMPORT_WARNING": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    environment["RAY_agent_register_timeout_ms"] = "300000"
+    # Given ports: otherwise the raylet waits some seconds for its agents to choose, which busy machines miss.
+    named = (
+        "dashboard-agent-grpc-port",
+        "dashboard-agent-listen-port",
+        "metrics-export-port",
+        "runtime-env-agent-port",
+    )
+    ports = [f"--{name}={PORT + 1 + number}" for number, name in enumerate(named)]
     address = f"127.0.0.1:{PORT}"
     command = [*program, "start", "--head", "--node-ip-address=127.0.0.1", f"--port={PORT}", "--num-cpus=2",
                "--include-dashboard=false", f"--temp-dir={folder}", "--object-store-memory=100000000",
-               "--block"]  # fmt: skip
+               "--block", *ports]  # fmt: skip
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True
     )
@@ -61,6 +70,7 @@ def busy_workers():
     return found
 
 
+@pytest.mark.timeout(600)
 def test_an_experiment_survives_the_loss_of_a_worker(cluster, services, start_trainer):
     with Client(services.address) as client:
         experiment_id = client.create_experiment(
@@ -72,7 +82,7 @@ def test_an_experiment_survives_the_loss_of_a_worker(cluster, services, start_tr
             "--server", services.address, "--experiment", experiment_id, "--slots", "2",
             "--executor", "ray", "--ray-address", cluster,
         )  # fmt: skip
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 500
         while len(workers := busy_workers()) < 2:
             assert time.monotonic() < deadline, (trainer.folder / "trainer.log").read_text()
             time.sleep(0.2)
