@@ -65,7 +65,8 @@ def search(name: str, seed: int, budget: int) -> Run:
         start = time.process_time()
         assignments = searcher.ask()
         asked += time.process_time() - start
-        rows.append([float(assignments[p.name]) for p in space.parameters])
+        # As they are written down, so that the file gives the same values again.
+        rows.append([float(f"{float(assignments[p.name]):.6g}") for p in space.parameters])
         values = oracle.measured(np.array([rows[-1]]), noise.standard_normal((1, 2)))[0]
         failed = not np.all(np.isfinite(values))
         measured.append(None if failed else [float(f"{value:.6g}") for value in values])
