@@ -144,4 +144,9 @@ def token_of(request: Request) -> str:
 
 def state_of(request: Request, session: Session, required: bool) -> dict[str, Any]:
     """What the page needs to know about its session."""
-    return {"csrf": session.csrf, "shared": session.shared, "login_required": required}
+    return {
+        "csrf": session.csrf,
+        "shared": session.shared,
+        "login_required": required,
+        "logged_in": bool(session.token) and not session.shared,
+    }
