@@ -24,6 +24,7 @@ METHODS = {
 STATEMENTS = ("SELECT ", "INSERT ", "UPDATE ", "DELETE ", "CREATE ", "DROP ")
 # A statement with a name of ours in it, never a value: the file and the names that it takes.
 NAMES_IN_STATEMENTS = {
+    "sqlite.py": {"columns"},
     "transfer.py": {"table"},
 }
 
