@@ -132,3 +132,15 @@ def test_names_with_url_characters_are_only_names(tmp_path):
     path = tmp_path / "a?mode=memory#%41 b.db"
     open_database(path).close()
     assert path.stat().st_size > 0
+
+
+@pytest.mark.parametrize(("left", "refused"), [("open by 123\n", True), ("123\n", False), ("", False)])
+def test_a_log_that_somebody_took_away_is_noticed_after_a_kill_only(tmp_path, left, refused):
+    path = tmp_path / "store.db"
+    open_database(path).close()
+    Path(f"{path}.lock").write_text(left)  # as a kill leaves it, as earlier versions did, as a close does
+    if refused:
+        with pytest.raises(Corrupt, match=r"-wal is missing"):
+            open_database(path)
+    else:
+        open_database(path).close()

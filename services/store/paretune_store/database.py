@@ -14,6 +14,10 @@ from paretune_store.filesystem import network_filesystem
 
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
+# In front of the process number in the lock file while the file is open. Earlier versions wrote the number
+# alone and left it there when they closed, which says nothing about a kill.
+_OPEN_BY = "open by"
+
 
 class CannotOpen(Exception):
     """The database cannot be used.
@@ -92,7 +96,7 @@ def open_database(path: Path, *, network: bool = False) -> Connections:
         Path(f"{path}.copy").unlink(missing_ok=True)  # of a backup that a crash cut short
         writer = connect(path, "rw")
         _prepare(writer)
-        _note(lock, f"{os.getpid()}\n")
+        _note(lock, f"{_OPEN_BY} {os.getpid()}\n")
         return Connections(path, writer, connect(path, "ro"), lock)
     except (sqlite3.OperationalError, OSError) as error:
         lock.close()
@@ -122,7 +126,7 @@ def lock_file(path: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.seek(0)
-        owner = lock.read(20).strip() or "unknown"
+        owner = lock.read(30).removeprefix(_OPEN_BY).strip() or "unknown"
         lock.close()
         raise InUse(
             f"Another Store (process {owner}) has {path} open; stop it, or use another file."
@@ -140,7 +144,7 @@ def _note(lock: IO[str], text: str) -> None:
 def _check_log(path: Path, lock: IO[str]) -> None:
     """Refuse a file whose Store was killed and whose log somebody took away: it lacks acknowledged writes."""
     lock.seek(0)
-    killed = bool(lock.read(20).strip())
+    killed = lock.read(30).startswith(_OPEN_BY)
     if killed and path.exists() and not Path(f"{path}-wal").exists():
         raise Corrupt(
             f"The log {path}-wal is missing, and with it what was written last. Put it back; or remove "
