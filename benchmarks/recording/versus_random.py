@@ -6,7 +6,7 @@
 From the root of the repository. Each finished search is a line of `--log`, and the same command goes on where
 it was stopped; lines made with other recorded trainings are left out. Both methods are judged by the same
 oracle, the surrogate of the recorded trainings, and see measurements with the same scatter:
-docs/decisions/0013. Afterwards it rewrites its part of docs/use-cases.md and draws the pictures there.
+docs/decisions/0012. Afterwards it rewrites its part of docs/use-cases.md and draws the pictures there.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Early stops in service: follows the checkpoints of experiments that want them, and says whom to stop.
 
-docs/decisions/0014-early-stopping.md says why it is done here.
+docs/decisions/0013-early-stopping.md says why it is done here.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """A program in any language as a workload: started, listened to and stopped from the trial's process.
 
 It is given parameters, settings and the seed: as `{name}` in its arguments, as variables, as a JSON file.
-What it reports is read by `command_report`. docs/decisions/0015-commands.md says why so.
+What it reports is read by `command_report`. docs/decisions/0014-commands.md says why so.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Every call belongs to a class of cost (`paretune.rpc.policy`). Each class has room for so many calls; a
 class is also closed while a more vital one is full. So a flood of questions for suggestions never turns a
 heartbeat or a result away, and the time that an admitted call waits stays bounded. Turning a call away
-costs little: its message is not even parsed. Why so: docs/decisions/0018-overload.md.
+costs little: its message is not even parsed. Why so: docs/decisions/0017-overload.md.
 """
 
 import random

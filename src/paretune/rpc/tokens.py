@@ -1,7 +1,7 @@
 """Tokens: how they look, the file that keeps their hashes, and which of them are valid now.
 
 A token is ``pt_ID_SECRET``; the file keeps the SHA-256 of all of it. The secret has 256 random bits, so a
-slow hash would protect nothing more. Why a file: docs/decisions/0020-doors.md.
+slow hash would protect nothing more. Why a file: docs/decisions/0019-doors.md.
 """
 
 import hashlib
