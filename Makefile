@@ -1,4 +1,4 @@
-# Six verbs. Everything they need is installed into .venv by themselves.
+# Everything they need is installed into .venv by themselves.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt

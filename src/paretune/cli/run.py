@@ -27,7 +27,7 @@ def run(
     ] = False,
     budget: Annotated[int | None, typer.Option(help="Observations to make, instead of the file's.")] = None,
     parallelism: Annotated[int | None, typer.Option(help="Trials at once, instead of the file's.")] = None,
-    policy: Annotated[str | None, typer.Option(help="auto, gp, sobol, random or grid.")] = None,
+    policy: Annotated[str | None, typer.Option(help="auto, gp, tpe, nsga2, sobol, random or grid.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of all suggestions.")] = None,
     preset: Preset = None,
     settings: Settings = None,
