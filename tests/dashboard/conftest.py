@@ -94,8 +94,9 @@ def guarded(tmp_path: Path) -> Iterator[tuple[Dashboard, str]]:
             process.wait(20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    """One for a module: while Playwright runs, no other test of this process can call `asyncio.run`."""
     with chromium() as running:
         yield running
 
