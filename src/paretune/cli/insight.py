@@ -77,7 +77,7 @@ def parsed(space: SearchSpace, pairs: list[str]) -> dict[str, Scalar]:
 
 
 def importance(name: Name, server: Server = None, database: Database = None, as_json: Json = False) -> None:
-    """Show which parameters matter, for each metric and for reaching the front.
+    """Show which parameters matter for which metric.
 
     Shares of Sobol's total effects over the whole search space, according to the model. "explained" says how
     far to trust that: the share of what was measured that the model explains.
@@ -185,7 +185,7 @@ def attainment(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show how certain the front is: what it attains with given probability.
+    """Show how certain the front is.
 
     Ten points of each surface; `paretune plot EXPERIMENT attainment` and --json show all.
 

@@ -18,7 +18,7 @@ SILENT_SECONDS = 60.0
 
 
 def nodes(server: Server = None, database: Database = None, as_json: Json = False) -> None:
-    """List the trainer nodes: what runs on them, and how busy they are.
+    """List trainer nodes, with what they run.
 
     Example: paretune nodes --server 10.0.0.5:50051
     """

@@ -23,7 +23,7 @@ def report(
         typer.Option("--out", metavar="FOLDER", help="Where to write.", show_default="the experiment's id"),
     ] = None,
 ) -> None:
-    """Write a report: one HTML file that needs nothing else, a picture of the front, all trials as CSV.
+    """Write an HTML report, a picture and a CSV file.
 
     Example: paretune report digits --out digits-report
     """
