@@ -228,7 +228,7 @@ def test_where_code_is_is_found_out_without_running_it(folder, tmp_path, name, m
         (("--set", "epochs"), "--set: 'epochs' is not KEY=VALUE."),
         (("--data", "nowhere"), "--data: there is no folder nowhere."),
         (("--policy", "sobel"), "policy: there is no policy 'sobel'; did you mean 'sobol'?"),
-        (("--budget", "-1"), "observation_budget: must not be negative"),
+        (("--budget", "-1"), "observation_budget: must be 0 (open) to"),
         (("--budget", "many"), "--budget"),
     ],
 )
