@@ -21,7 +21,9 @@ EXAMPLE_LEAVES_OUT = {
 
 
 def test_every_example_experiment_of_a_workload_is_checked_here():
-    assert {path.stem for path in EXAMPLES.glob("*.yaml")} == set(EXAMPLE_LEAVES_OUT)
+    documents = {path.stem: yaml.safe_load(path.read_text()) for path in EXAMPLES.glob("*.yaml")}
+    ours = {name for name, document in documents.items() if document.get("workload") in NAMES}
+    assert ours == set(EXAMPLE_LEAVES_OUT)
 
 
 def test_the_workloads_are_these():
