@@ -57,7 +57,7 @@ def main() -> None:
     print("\n".join(comparison))
     for case in cases:
         draw([run for run in runs if run.case == case], RATIO, options.images / f"versus_random_{case}.png")
-    if options.page:
+    if options.page.name:
         section.put(section.page_text(comparison, runs, retrain.lines(runs)), options.page)
 
 
