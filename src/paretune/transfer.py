@@ -52,7 +52,9 @@ def export_records(client: Client, experiment_id: str) -> Iterator[dict[str, Any
     call = _call("Export", store_pb2.ExportRequest(experiment_id=experiment_id))
     for reply in client.stream(call, timeout=COPY_SECONDS):
         for record in reply.records:
-            yield json_format.MessageToDict(record, preserving_proto_field_name=True)
+            # Sorted, for a map has another order in each process: the same records are the same bytes.
+            text = json_format.MessageToJson(record, preserving_proto_field_name=True, sort_keys=True)
+            yield json.loads(text)
 
 
 def import_records(client: Client, lines: Iterable[str]) -> Experiment:
