@@ -50,6 +50,7 @@ ROUTES = (
     Route("POST", f"{_EXPERIMENT}/observations/batch", "StoreService.ObserveBatch"),
     Route("GET", f"{API}/observations/{{observation_id}}", "StoreService.GetObservation"),
     Route("GET", f"{API}/nodes", "StoreService.ListNodes"),
+    Route("GET", f"{API}/info", "StoreService.GetInfo"),
     Route("GET", f"{_EXPERIMENT}/front", "OptimizerService.GetParetoFront"),
     Route("POST", f"{_EXPERIMENT}/front", "OptimizerService.GetParetoFront"),
     Route("GET", f"{_EXPERIMENT}/hypervolume", "OptimizerService.GetHypervolumeHistory"),

@@ -77,6 +77,7 @@ def requests_for(suite, headers):
             "ListCheckpoints": st.ListCheckpointsRequest(suggestion_id=finished),
             "ReportNode": st.ReportNodeRequest(node=tr.GetNodeResponse(worker="w")),
             "ListNodes": st.ListNodesRequest(),
+            "GetInfo": st.GetInfoRequest(),
             "Watch": st.WatchRequest(experiment_id=e),
             "Export": st.ExportRequest(experiment_id=e),
             "Import": st.ImportRequest(),

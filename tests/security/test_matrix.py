@@ -37,6 +37,7 @@ EXPECTED = {
     "StoreService/ListCheckpoints": ("read", "object", "OK"),
     "StoreService/ReportNode": ("trainer", "any", "OK"),
     "StoreService/ListNodes": ("read", "any", "OK"),
+    "StoreService/GetInfo": ("read", "any", "OK"),
     "StoreService/Watch": ("read", "object", "OK"),
     "StoreService/Export": ("read", "object", "OK"),
     "StoreService/Import": ("write", "any", "INVALID_ARGUMENT"),

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import threading
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
@@ -14,6 +15,7 @@ from paretune.rpc.channel import open_async_channel, open_channel
 from paretune.rpc.status import error_of
 from paretune.v1 import store_pb2 as pb
 from paretune.v1 import store_pb2_grpc
+from paretune_store.schema import VERSION
 from paretune_store.sqlite import COMMANDS, QUERIES
 
 SERVICE = pb.DESCRIPTOR.services_by_name["StoreService"]
@@ -52,7 +54,7 @@ def test_every_rpc_is_answered_by_a_command_or_a_query():
 @pytest.mark.parametrize("method", UNARY, ids=lambda method: method.name)
 def test_empty_requests_and_garbage_are_the_callers_fault(channel, method):
     call = channel.unary_unary(f"/{SERVICE.full_name}/{method.name}")
-    if method.name in ("ListExperiments", "ListNodes"):
+    if method.name in ("ListExperiments", "ListNodes", "GetInfo"):
         call(b"", timeout=10)
     else:
         assert isinstance(failure(call, b""), InvalidArgument)
@@ -151,3 +153,12 @@ def test_many_workers_never_share_a_suggestion_nor_pass_the_budget(address):
             return len(done), len(set(done)), found.experiment.progress.observations
 
     assert asyncio.run(work()) == (40, 40, 40)
+
+
+def test_the_store_says_what_it_is_and_how_much_room_it_has(stub):
+    info = stub.GetInfo(pb.GetInfoRequest(), timeout=10)
+    assert info.schema_version == VERSION
+    assert abs(info.time.ToDatetime(UTC) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert info.database_bytes > 0
+    assert info.free_bytes > 0
+    assert info.version

@@ -19,6 +19,17 @@ def network_filesystem(folder: Path, mounts: Path = MOUNTS) -> str:
 
     Args:
         folder: an absolute path.
+        mounts: the table of mounts.
+    """
+    kind = filesystem(folder, mounts)
+    return kind if kind in NETWORK else ""
+
+
+def filesystem(folder: Path, mounts: Path = MOUNTS) -> str:
+    """The type of the filesystem that holds a folder; empty where it is not known.
+
+    Args:
+        folder: an absolute path.
         mounts: the table of mounts, as in proc_pid_mountinfo(5).
     """
     best, kind = "", ""
@@ -32,4 +43,4 @@ def network_filesystem(folder: Path, mounts: Path = MOUNTS) -> str:
         # The last mount at a point hides those before it.
         if folder.is_relative_to(point) and len(point) >= len(best):
             best, kind = point, right.split()[0]
-    return kind if kind in NETWORK else ""
+    return kind

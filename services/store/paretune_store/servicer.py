@@ -49,6 +49,7 @@ class StoreServicer(store_pb2_grpc.StoreServiceServicer):
     ListCheckpoints = _read
     ReportNode = _write
     ListNodes = _read
+    GetInfo = _read
     Import = _write
 
     async def Export(self, request: pb.ExportRequest, context: Any) -> AsyncIterator[pb.ExportResponse]:

@@ -23,6 +23,7 @@ from paretune.v1 import store_pb2 as pb
 from paretune_store import (
     checkpoints,
     experiments,
+    info,
     leases,
     nodes,
     observations,
@@ -88,6 +89,7 @@ QUERIES: dict[type[Message], Callable[[Database, Any], Message]] = {
     pb.ListObservationsRequest: observations.list_,
     pb.ListCheckpointsRequest: checkpoints.list_,
     pb.ListNodesRequest: nodes.list_,
+    pb.GetInfoRequest: info.get,
 }
 
 

@@ -162,5 +162,6 @@ VALIDATORS: dict[type[Message], Callable[[Any], None]] = {
     pb.ExportRequest: _required("experiment_id"),
     pb.ImportRequest: _records,
     pb.BackupRequest: _required(),
+    pb.GetInfoRequest: _required(),
 }
 """Every request of StoreService; a test compares it with the descriptor."""

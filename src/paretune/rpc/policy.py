@@ -80,6 +80,7 @@ _STORE = {
     "Export": Rule(_READ, "experiment_id", _BULK),
     "Import": Rule(_WRITE, ANY, _BULK, True),
     "Backup": Rule(_ADMIN, ALL, _BULK, True),
+    "GetInfo": Rule(_READ, ANY, _LIGHT),
 }
 
 _OPTIMIZER = {

@@ -1716,3 +1716,64 @@ class BackupResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BackupResponse: _TypeAlias = BackupResponse  # noqa: Y015
+
+@_typing.final
+class GetInfoRequest(_message.Message):
+    """GetInfoRequest asks about the Store as a whole."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInfoRequest: _TypeAlias = GetInfoRequest  # noqa: Y015
+
+@_typing.final
+class GetInfoResponse(_message.Message):
+    """GetInfoResponse describes the Store and the file that it keeps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    SCHEMA_VERSION_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    DATABASE_BYTES_FIELD_NUMBER: _builtins.int
+    FREE_BYTES_FIELD_NUMBER: _builtins.int
+    FILESYSTEM_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """Version of paretune that the Store runs."""
+    schema_version: _builtins.int
+    """Version of the schema of the file."""
+    database_bytes: _builtins.int
+    """Size of the database in bytes, without its log."""
+    free_bytes: _builtins.int
+    """Bytes that are free where the database lies; 0 when unknown."""
+    filesystem: _builtins.str
+    """Type of the filesystem that holds the database, such as "ext4"; empty when unknown."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """Wall clock of the Store's machine while it answered."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        schema_version: _builtins.int = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        database_bytes: _builtins.int = ...,
+        free_bytes: _builtins.int = ...,
+        filesystem: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["database_bytes", b"database_bytes", "filesystem", b"filesystem", "free_bytes", b"free_bytes", "schema_version", b"schema_version", "time", b"time", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInfoResponse: _TypeAlias = GetInfoResponse  # noqa: Y015

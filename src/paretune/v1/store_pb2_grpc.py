@@ -169,6 +169,11 @@ class StoreServiceStub(object):
                 request_serializer=paretune_dot_v1_dot_store__pb2.BackupRequest.SerializeToString,
                 response_deserializer=paretune_dot_v1_dot_store__pb2.BackupResponse.FromString,
                 _registered_method=True)
+        self.GetInfo = channel.unary_unary(
+                '/paretune.v1.StoreService/GetInfo',
+                request_serializer=paretune_dot_v1_dot_store__pb2.GetInfoRequest.SerializeToString,
+                response_deserializer=paretune_dot_v1_dot_store__pb2.GetInfoResponse.FromString,
+                _registered_method=True)
 
 
 class StoreServiceServicer(object):
@@ -385,6 +390,13 @@ class StoreServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetInfo(self, request, context):
+        """GetInfo says what the Store is and how much room it has; `paretune doctor` asks it. Errors: none of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StoreServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -512,6 +524,11 @@ def add_StoreServiceServicer_to_server(servicer, server):
                     servicer.Backup,
                     request_deserializer=paretune_dot_v1_dot_store__pb2.BackupRequest.FromString,
                     response_serializer=paretune_dot_v1_dot_store__pb2.BackupResponse.SerializeToString,
+            ),
+            'GetInfo': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInfo,
+                    request_deserializer=paretune_dot_v1_dot_store__pb2.GetInfoRequest.FromString,
+                    response_serializer=paretune_dot_v1_dot_store__pb2.GetInfoResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1199,6 +1216,33 @@ class StoreService(object):
             '/paretune.v1.StoreService/Backup',
             paretune_dot_v1_dot_store__pb2.BackupRequest.SerializeToString,
             paretune_dot_v1_dot_store__pb2.BackupResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInfo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paretune.v1.StoreService/GetInfo',
+            paretune_dot_v1_dot_store__pb2.GetInfoRequest.SerializeToString,
+            paretune_dot_v1_dot_store__pb2.GetInfoResponse.FromString,
             options,
             channel_credentials,
             insecure,

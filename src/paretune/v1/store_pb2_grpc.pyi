@@ -136,6 +136,8 @@ class StoreServiceStub:
     that was acknowledged before the call began. Errors: RESOURCE_EXHAUSTED when one runs already, or the
     disk has no room for the copy.
     """
+    GetInfo: _grpc.UnaryUnaryMultiCallable[_store_pb2.GetInfoRequest, _store_pb2.GetInfoResponse]
+    """GetInfo says what the Store is and how much room it has; `paretune doctor` asks it. Errors: none of its own."""
 
 @_typing.type_check_only
 class StoreServiceAsyncStub(StoreServiceStub):
@@ -245,6 +247,8 @@ class StoreServiceAsyncStub(StoreServiceStub):
     that was acknowledged before the call began. Errors: RESOURCE_EXHAUSTED when one runs already, or the
     disk has no room for the copy.
     """
+    GetInfo: _aio.UnaryUnaryMultiCallable[_store_pb2.GetInfoRequest, _store_pb2.GetInfoResponse]  # type: ignore[assignment]
+    """GetInfo says what the Store is and how much room it has; `paretune doctor` asks it. Errors: none of its own."""
 
 class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
     """StoreService keeps experiments, suggestions with their leases, observations, checkpoints and events.
@@ -501,5 +505,13 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         that was acknowledged before the call began. Errors: RESOURCE_EXHAUSTED when one runs already, or the
         disk has no room for the copy.
         """
+
+    @_abc_1.abstractmethod
+    def GetInfo(
+        self,
+        request: _store_pb2.GetInfoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_store_pb2.GetInfoResponse, _abc.Awaitable[_store_pb2.GetInfoResponse]]:
+        """GetInfo says what the Store is and how much room it has; `paretune doctor` asks it. Errors: none of its own."""
 
 def add_StoreServiceServicer_to_server(servicer: StoreServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
