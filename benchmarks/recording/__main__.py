@@ -20,15 +20,21 @@ def main(words: list[str]) -> None:
     parser.add_argument("experiment", type=Path, help="experiment file; its ranges are the workload's own")
     parser.add_argument("--preset", default="quick", help="full, medium or quick")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="further setting of the workload"
+    )
     parser.add_argument("--count", type=int, default=1000, help="how many trainings in all")
     parser.add_argument("--repeats", type=int, default=1, help="trainings of each configuration")
-    parser.add_argument("--workers", type=int, default=2, help="trainings at a time, one core each")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="trainings at a time, one core each; on a GPU they share it"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", default="", help="folder with the data set; else $PARETUNE_DATA")
     parser.add_argument("--out", type=Path, required=True, help="JSON lines; appended to")
     options = parser.parse_args(words)
     document = yaml.safe_load(options.experiment.read_text())
     settings = {"preset": options.preset, "device": options.device, "threads": "1"}
+    settings |= dict(setting.split("=", 1) for setting in options.set)
     if options.data:
         settings["data"] = options.data
     names = tuple(parameter["name"] for parameter in document["parameters"])
@@ -41,6 +47,8 @@ def command_of(options: argparse.Namespace) -> str:
     words = ["python", "-m", "benchmarks.recording", str(options.experiment)]
     for name in ("preset", "device", "count", "repeats", "workers", "seed"):
         words += [f"--{name}", str(getattr(options, name))]
+    for setting in options.set:
+        words += ["--set", setting]
     return shlex.join([*words, "--out", options.out.name])
 
 

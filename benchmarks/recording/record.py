@@ -10,7 +10,7 @@ where it was, and two machines could share one. One line of JSON per training:
 | outcome, reason | OK, or INFEASIBLE and why |
 | metrics | metric -> value, or (value, standard error) |
 | curve | (step, metrics, CPU seconds since the start) of each checkpoint |
-| seconds | CPU seconds of the whole training, measurements included |
+| seconds | CPU seconds of the whole training, measurements included; on a GPU, of the core driving it |
 
 Beside it, `NAME.made.json` says how it was made: one entry per start of the recording.
 """
@@ -22,14 +22,16 @@ import importlib
 import json
 import multiprocessing
 import os
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+from benchmarks.recording.turns import Turns
 
 from paretune.study_report import commit_of
 from paretune_trainer.facts import runtime_facts
@@ -46,12 +48,15 @@ class RecordedTrial:
 
     settings: Mapping[str, str]
     seed: int
+    turns: Turns | None = None
     directive: str = "continue"
     started: float = field(default_factory=time.process_time)
     curve: list[tuple[int, dict[str, float], float]] = field(default_factory=list)
 
     def should_stop(self) -> bool:
-        """Never: a recording is of whole trainings."""
+        """Never: a recording is of whole trainings. Called between epochs, when a GPU may change hands."""
+        if self.turns:
+            self.turns.offer()
         return False
 
     def checkpoint(self, step: int, **metrics: float) -> None:
@@ -63,8 +68,12 @@ class RecordedTrial:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Time is CPU time of one thread, which others' turns on the core do not enter."""
-        yield
+        """Have a GPU alone; on a CPU, the time of a thread has nothing of others' turns on its core in it."""
+        if self.turns is None:
+            yield
+            return
+        with self.turns.alone():
+            yield
 
 
 @dataclass(frozen=True)
@@ -96,8 +105,15 @@ class Recording:
     def row(self, index: int) -> dict[str, Any]:
         """Train number `index`."""
         parameters = configuration(self.specs, self.seed, index // self.repeats)
-        trial = RecordedTrial(self.settings, index)
-        return {"index": index, **train(builtin_workloads()[self.workload], parameters, trial)}
+        workload = builtin_workloads()[self.workload]
+        turns = _turns if self.on_gpu else None
+        with turns.shared() if turns else nullcontext():
+            return {"index": index, **train(workload, parameters, RecordedTrial(self.settings, index, turns))}
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether trainings share a GPU."""
+        return self.settings.get("device", "cpu") != "cpu"
 
 
 def configuration(parameters: tuple[ParameterSpec, ...], seed: int, index: int) -> dict[str, Value]:
@@ -133,11 +149,21 @@ def train(workload: Workload, parameters: Mapping[str, Value], trial: RecordedTr
     }
 
 
+_turns: Turns | None = None
+"""This process's place at the turnstile, where trainings share a GPU."""
+
+
+def _begin(folder: str) -> None:
+    global _turns
+    _turns = Turns(Path(folder))
+
+
 def record(recording: Recording, path: Path, *, count: int, workers: int = 2, command: str = "") -> int:
     """Append to `path` every training up to `count` that it lacks; how many were trained.
 
-    Each runs in a process of its own, forked after the framework was imported, so that none
-    is timed on memory that another has left behind.
+    On a CPU each runs in a process of its own, forked after the framework was imported, so that none
+    is timed on memory that another has left behind. On a GPU a process trains many, since starting CUDA takes
+    longer than a training, and whoever times its network has the device alone meanwhile.
     """
     done = finished(path)
     missing = [index for index in range(count) if index not in done]
@@ -148,7 +174,12 @@ def record(recording: Recording, path: Path, *, count: int, workers: int = 2, co
     note_making(path, recording, command)
     context = multiprocessing.get_context("fork")
     start = time.monotonic()
-    with path.open("a") as file, context.Pool(workers, maxtasksperchild=1) as pool:
+    each_alone = None if recording.on_gpu else 1
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        path.open("a") as file,
+        context.Pool(workers, _begin, (folder,), maxtasksperchild=each_alone) as pool,
+    ):
         for trained, row in enumerate(pool.imap_unordered(recording.row, missing), 1):
             _append(file, row)
             if trained % 20 == 0:

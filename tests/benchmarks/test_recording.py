@@ -2,6 +2,7 @@
 
 import json
 import math
+import multiprocessing
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from benchmarks.recording import __main__ as command_line
 from benchmarks.recording import record as recorder
 from benchmarks.recording.record import Recording, configuration, finished, record
 from benchmarks.recording.table import load, name_of, pack
+from benchmarks.recording.turns import Turns
 
 from paretune_trainer.workload import Infeasible, MetricSpec, ParameterSpec, Workload, builtin_workloads
 
@@ -152,3 +154,31 @@ def test_the_command_line_records_an_example_file(tmp_path, monkeypatch):
         "python -m benchmarks.recording examples/rotten_tomatoes.yaml --preset quick --device cpu --count 7 "
         "--repeats 1 --workers 2 --seed 0 --out reviews.jsonl"
     )
+
+
+def test_who_measures_has_the_device_alone_and_is_not_starved(tmp_path):
+    """Real processes: three share the device and offer it all the time, one wants it alone."""
+    context = multiprocessing.get_context("fork")
+    sharing, stop = [context.Value("i", 0) for _ in range(3)], context.Event()
+
+    def share(flag):
+        turns = Turns(tmp_path)
+        with turns.shared():
+            while not stop.is_set():
+                flag.value = 1
+                flag.value = 0
+                turns.offer()
+
+    processes = [context.Process(target=share, args=(flag,)) for flag in sharing]
+    for process in processes:
+        process.start()
+    turns, seen = Turns(tmp_path), []
+    with turns.shared():
+        for _ in range(20):
+            with turns.alone():
+                seen += [flag.value for flag in sharing for _ in range(50)]
+    stop.set()
+    for process in processes:
+        process.join(20)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert not any(seen)
