@@ -1,4 +1,4 @@
-"""Calls about trainer nodes: what they say of themselves, and who is there."""
+"""Calls about trainer nodes and the Store: what they say of themselves, and who is there."""
 
 from paretune.call import Call
 from paretune.v1 import store_pb2, trainer_pb2
@@ -18,3 +18,9 @@ def list_nodes() -> Call[list[store_pb2.ReportedNode]]:
         store_pb2.ListNodesResponse,
         lambda reply: list(reply.nodes),
     )
+
+
+def store_info() -> Call[store_pb2.GetInfoResponse]:
+    """What the Store is, and how much room it has."""
+    request = store_pb2.GetInfoRequest()
+    return Call("/paretune.v1.StoreService/GetInfo", request, store_pb2.GetInfoResponse, lambda reply: reply)

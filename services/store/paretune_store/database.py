@@ -9,8 +9,8 @@ from typing import IO
 
 from sqlite_utils import Database
 
+from paretune.filesystem import network_filesystem
 from paretune_store import schema
-from paretune_store.filesystem import network_filesystem
 
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 

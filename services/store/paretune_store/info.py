@@ -8,9 +8,9 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from paretune.filesystem import filesystem
 from paretune.v1 import store_pb2 as pb
 from paretune_store.database import recorded_version
-from paretune_store.filesystem import filesystem
 from paretune_store.transaction import timestamp
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from paretune.cli import insight, move, nodes, read, report, run, steer, study, token, up
+from paretune.cli import doctor, insight, move, nodes, read, report, run, steer, study, token, up
 from paretune.cli.console import Remarks, clean
 from paretune.errors import (
     AlreadyExists,
@@ -105,6 +105,7 @@ for asking in (
 for steering in (steer.pause, steer.resume, steer.delete):
     app.command()(steering)
 app.command()(nodes.nodes)
+app.command()(doctor.doctor)
 
 app.add_typer(token.app, name="token")
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from paretune.filesystem import network_filesystem
 from paretune_store import database
 from paretune_store.database import OnNetwork, open_database
-from paretune_store.filesystem import network_filesystem
 
 TABLE = """\
 22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
