@@ -8,6 +8,7 @@ is not overtaken by newcomers, so that a measurement never waits longer than the
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,11 @@ class Turns:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._gate = (folder / "gate").open("a")
-        self._device = (folder / "device").open("a")
+        # Open for as long as the process lives; the kernel frees its locks then, however it ends.
+        self._gate, self._device = (
+            os.open(folder / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            for name in ("gate", "device")
+        )
 
     @contextmanager
     def shared(self) -> Iterator[None]:
