@@ -49,6 +49,7 @@ ROUTES = (
     Route("POST", f"{API}/experiments/{{observation.experiment_id}}/observations", "StoreService.Observe"),
     Route("POST", f"{_EXPERIMENT}/observations/batch", "StoreService.ObserveBatch"),
     Route("GET", f"{API}/observations/{{observation_id}}", "StoreService.GetObservation"),
+    Route("POST", f"{API}/observations/{{observation_id}}/amend", "StoreService.AmendObservation"),
     Route("GET", f"{API}/nodes", "StoreService.ListNodes"),
     Route("GET", f"{API}/info", "StoreService.GetInfo"),
     Route("GET", f"{_EXPERIMENT}/front", "OptimizerService.GetParetoFront"),

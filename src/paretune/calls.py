@@ -6,6 +6,7 @@ takes: a mutating request carries its `request_id`. The verbs are described at `
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from getpass import getuser
 from typing import Any, TypeVar
 
 from paretune import wire
@@ -17,6 +18,7 @@ from paretune.observation import (
     Checkpoint,
     Directive,
     Observation,
+    Outcome,
     OutcomeKind,
     ParetoFront,
     Prediction,
@@ -24,6 +26,7 @@ from paretune.observation import (
     SuggestionState,
 )
 from paretune.parameters import Scalar
+from paretune.report import metric_values
 from paretune.rpc.channel import new_request_id
 from paretune.scalars import plain_assignments
 from paretune.v1 import optimizer_pb2, store_pb2, types_pb2
@@ -179,8 +182,8 @@ def _directive_of(reply: Any) -> Directive:
     return wire.enum_from_proto(Directive, reply.directive, "directive")
 
 
-def heartbeat(suggestion_id: str, fence: str) -> Call[Heartbeat]:  # noqa: D103
-    request = store_pb2.HeartbeatRequest(suggestion_id=suggestion_id, fence=fence)
+def heartbeat(suggestion_id: str, fence: str, log_tail: str = "") -> Call[Heartbeat]:  # noqa: D103
+    request = store_pb2.HeartbeatRequest(suggestion_id=suggestion_id, fence=fence, log_tail=log_tail)
     return _store(
         "Heartbeat", request, lambda r: Heartbeat(_directive_of(r), wire.duration_from_proto(r.ttl))
     )
@@ -255,6 +258,28 @@ def observe_batch(  # noqa: D103
         request_id=request_id or new_request_id(),
     )
     return _store("ObserveBatch", request, lambda r: [wire.observation_from_proto(o) for o in r.observations])
+
+
+def amend(  # noqa: D103
+    observation: Observation,
+    values: Mapping[str, Any],
+    outcome: Outcome | None,
+    reason: str,
+    author: str | None,
+    request_id: str | None,
+) -> Call[Observation]:
+    kept = {value.metric: value for value in observation.values}
+    amended = kept | {value.metric: value for value in metric_values(values)}
+    request = store_pb2.AmendObservationRequest(
+        observation_id=observation.id,
+        values=map(wire.metric_value_to_proto, amended.values()),
+        outcome=wire.outcome_to_proto(observation.outcome if outcome is None else outcome),
+        reason=reason,
+        author=getuser() if author is None else author,
+        amendment_count=len(observation.amendments),
+        request_id=request_id or new_request_id(),
+    )
+    return _store("AmendObservation", request, _observation_of)
 
 
 def get_observation(observation_id: str) -> Call[Observation]:  # noqa: D103

@@ -12,7 +12,7 @@ Errors of every verb: `Unavailable` (nobody answers there), `DeadlineExceeded` (
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -25,15 +25,12 @@ from paretune.handle import ExperimentHandle
 from paretune.insight_verbs import InsightVerbs
 from paretune.new_experiment import new_experiment, same_search
 from paretune.observation import (
-    Checkpoint,
-    Directive,
     Event,
-    Observation,
-    OutcomeKind,
     Suggestion,
     SuggestionState,
 )
 from paretune.parameters import Scalar
+from paretune.record_verbs import RecordVerbs
 from paretune.rpc.channel import DEFAULT_TIMEOUT, open_channel
 from paretune.rpc.credentials import Credentials
 from paretune.rpc.status import translated
@@ -45,7 +42,7 @@ log = logging.getLogger("paretune")
 DEFAULT_ADDRESS = "127.0.0.1:50051"
 
 
-class Client(InsightVerbs):
+class Client(RecordVerbs, InsightVerbs):
     """A connection to one Optimizer, whose port also serves the Store. Safe to share between threads.
 
     Args:
@@ -251,13 +248,21 @@ class Client(InsightVerbs):
         """
         return self.run(calls.queue(experiment_id, assignments, metadata, request_id))
 
-    def heartbeat(self, suggestion_id: str, fence: str, *, patience: float | None = None) -> Heartbeat:
+    def heartbeat(
+        self, suggestion_id: str, fence: str, *, log_tail: str = "", patience: float | None = None
+    ) -> Heartbeat:
         """Extend a lease; gives what the worker should do.
+
+        Args:
+            suggestion_id: what is trained.
+            fence: of the lease.
+            log_tail: the end of what the training printed, for people who watch: at most 16 KiB.
+            patience: seconds to go on trying while nobody answers.
 
         Raises:
             FailedPrecondition: STALE_LEASE or SUGGESTION_FINISHED: stop, the work is not yours any more.
         """
-        return self.run(calls.heartbeat(suggestion_id, fence), patience=patience)
+        return self.run(calls.heartbeat(suggestion_id, fence, log_tail), patience=patience)
 
     def release(
         self,
@@ -302,68 +307,7 @@ class Client(InsightVerbs):
         """Suggestions by ordinal, in these states (default: all)."""
         return self._all(calls.list_suggestions(experiment_id, states))
 
-    # Observations and checkpoints
-
-    def observe(
-        self,
-        observation: Observation,
-        *,
-        fence: str = "",
-        request_id: str | None = None,
-        patience: float | None = None,
-    ) -> Observation:
-        """Record a result: `experiment_id`, a `suggestion_id` (with its fence) or assignments, the values.
-
-        Raises:
-            InvalidArgument: unknown, missing or repeated metrics, or assignments outside the space.
-            FailedPrecondition: STALE_LEASE or SUGGESTION_FINISHED; nothing was recorded.
-        """
-        return self.run(calls.observe(observation, fence, request_id), patience=patience)
-
-    def observe_batch(
-        self,
-        experiment_id: str,
-        observations: Sequence[Observation | tuple[Observation, str]],
-        *,
-        request_id: str | None = None,
-    ) -> list[Observation]:
-        """Record 1 to 1000 results, all or none; one that answers a lease comes with its fence.
-
-        Raises:
-            InvalidArgument: as `observe`, with the index in the path.
-            FailedPrecondition: as `observe`.
-        """
-        return self.run(calls.observe_batch(experiment_id, observations, request_id))
-
-    def get_observation(self, observation_id: str) -> Observation:
-        """One observation."""
-        return self.run(calls.get_observation(observation_id))
-
-    def list_observations(
-        self, experiment_id: str, outcomes: Iterable[OutcomeKind] = ()
-    ) -> Iterator[Observation]:
-        """Observations by ordinal, with one of these outcomes (default: all)."""
-        return self._all(calls.list_observations(experiment_id, outcomes))
-
-    def record_checkpoints(
-        self,
-        suggestion_id: str,
-        fence: str,
-        checkpoints: Iterable[Checkpoint],
-        *,
-        patience: float | None = None,
-    ) -> Directive:
-        """Record intermediate metric vectors of a running training; gives what the worker should do.
-
-        Raises:
-            InvalidArgument: unknown metrics or values that are not finite.
-            FailedPrecondition: STALE_LEASE or SUGGESTION_FINISHED.
-        """
-        return self.run(calls.record_checkpoints(suggestion_id, fence, checkpoints), patience=patience)
-
-    def list_checkpoints(self, suggestion_id: str) -> Iterator[Checkpoint]:
-        """Checkpoints of a suggestion by attempt and step."""
-        return self._all(calls.list_checkpoints(suggestion_id))
+    # Events
 
     def watch(
         self, experiment_id: str, resume_token: str = "", skip_checkpoints: bool = False

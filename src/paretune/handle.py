@@ -116,6 +116,35 @@ class ExperimentHandle(HandleInsight):
         observation, fence = report.observation_of(self.id, target, values or {}, outcome, metadata)
         return self.client.observe(observation, fence=fence, request_id=request_id)
 
+    def amend(
+        self,
+        observation: Observation,
+        values: Mapping[str, Any] | None = None,
+        *,
+        reason: str,
+        infeasible: str = "",
+        crashed: str = "",
+        ok: bool = False,
+        request_id: str | None = None,
+    ) -> Observation:
+        """Replace values or outcome of a result, as `observe` takes them; what they were stays with it.
+
+        Args:
+            observation: as it was read last.
+            values: metric -> value, or (value, standard error); metrics that are not named keep theirs.
+            reason: why, for people.
+            infeasible: why the configuration cannot work after all.
+            crashed: why the result says nothing about the configuration: it leaves the search.
+            ok: the result counts after all.
+            request_id: makes the call happen once, however often it is sent.
+
+        Raises:
+            InvalidArgument: unknown or missing metrics, or no reason.
+            Aborted: OBSERVATION_AMENDED: somebody amended it since it was read.
+        """
+        outcome = report.outcome_of(infeasible, crashed) if ok or infeasible or crashed else None
+        return self.client.amend(observation, values, reason=reason, outcome=outcome, request_id=request_id)
+
     def trials(
         self,
         parallelism: int = 1,

@@ -19,6 +19,11 @@ MAX_UNIT_BYTES = 64
 MAX_TEXT_BYTES = 64 * 1024
 """Metadata in all; labels in all; settings of a workload in all; the reason of an outcome."""
 
+MAX_LOG_BYTES = 16 * 1024
+"""The end of a log that a heartbeat brings."""
+MAX_AMENDMENTS = 16
+"""Amendments of one observation."""
+
 MAX_PARAMETERS = 1000
 MAX_METRICS = 100
 MAX_CHOICES = 1000

@@ -164,12 +164,30 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Amendment:
+    """What an observation was before somebody amended it, and who did so when and why.
+
+    Attributes:
+        author: as they name themselves.
+        token: id of the token with which it was done; empty: none was asked for.
+    """
+
+    former_values: tuple[MetricValue, ...]
+    former_outcome: Outcome
+    reason: str
+    author: str = ""
+    token: str = ""
+    create_time: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Observation:
     """One recorded result.
 
     Attributes:
         ordinal: place in the experiment's sequence of observations, from 1.
         values: the metric vector; complete for OK, possibly partial otherwise.
+        amendments: what it was before, oldest first.
     """
 
     assignments: Assignments = field(hash=False)
@@ -184,6 +202,7 @@ class Observation:
     attempt: int = 0
     start_time: datetime | None = None
     create_time: datetime | None = None
+    amendments: tuple[Amendment, ...] = ()
 
     def value(self, metric: str) -> float | None:
         """The value of a metric; None when it was not measured."""

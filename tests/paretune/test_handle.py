@@ -1,7 +1,7 @@
 import pytest
 
 import paretune as pt
-from paretune.errors import FailedPrecondition, InvalidArgument, NotFound
+from paretune.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 
 GOOD = {"x": 0.5, "n": 2, "kind": "plain"}
 
@@ -35,6 +35,27 @@ def test_observe_what_went_wrong(experiment):
     assert [kind.name for kind in kinds] == ["INFEASIBLE", "CRASHED", "STOPPED_EARLY"]
     progress = experiment.refresh().progress
     assert (progress.infeasible, progress.crashed, progress.stopped_early) == (1, 1, 1)
+
+
+def test_an_amended_result_is_seen_by_everybody(client, experiment):
+    better = experiment.observe(GOOD, {"accuracy": 0.9, "cost": (3.0, 0.5)})
+    worse = experiment.observe({**GOOD, "x": 0.1}, {"accuracy": 0.8, "cost": 4.0})
+    assert [p.observation.id for p in experiment.pareto_front()] == [better.id]
+    amended = experiment.amend(better, {"accuracy": (0.7, 0.1)}, reason="measured on the training set")
+    assert [v.value for v in amended.values] == [0.7, 3.0]
+    assert amended.values[0].stddev == 0.1
+    (former,) = amended.amendments
+    assert (former.former_values, former.reason) == (better.values, "measured on the training set")
+    assert former.author
+    assert {p.observation.id for p in experiment.pareto_front()} == {better.id, worse.id}
+    with pytest.raises(Aborted) as caught:
+        experiment.amend(better, reason="unseen", crashed="gone")
+    assert caught.value.reason == "OBSERVATION_AMENDED"
+    experiment.amend(amended, reason="the wrong data", crashed="wrong data")
+    assert [p.observation.id for p in experiment.pareto_front()] == [worse.id]
+    back = experiment.amend(client.get_observation(better.id), reason="no, it was right", ok=True)
+    assert [a.former_outcome.kind.name for a in back.amendments] == ["OK", "OK", "CRASHED"]
+    assert experiment.observations()[0] == back
 
 
 def test_queue(experiment):

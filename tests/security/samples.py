@@ -69,6 +69,9 @@ def requests_for(suite, headers):
             "ListSuggestions": st.ListSuggestionsRequest(experiment_id=e),
             "Observe": late,
             "ObserveBatch": st.ObserveBatchRequest(experiment_id=e, requests=[late]),
+            "AmendObservation": st.AmendObservationRequest(
+                observation_id=o, values=M, reason="r", amendment_count=9
+            ),
             "GetObservation": st.GetObservationRequest(observation_id=o),
             "ListObservations": st.ListObservationsRequest(experiment_id=e),
             "RecordCheckpoints": st.RecordCheckpointsRequest(

@@ -64,6 +64,9 @@ EDGES = {
         lambda n: Outcome(OutcomeKind.CRASHED, "r" * n),
         lambda n: validate(st.QueueSuggestionRequest(experiment_id="e", metadata={"k": "v" * (n - 1)})),
     ),
+    "MAX_LOG_BYTES": (
+        lambda n: validate(st.HeartbeatRequest(suggestion_id="s", fence="f", log_tail="l" * n)),
+    ),
     "MAX_PARAMETERS": (space,),
     "MAX_METRICS": (lambda n: experiment(metrics=tuple(Minimize(f"m{i}") for i in range(n))),),
     "MAX_CHOICES": (lambda n: p.Categorical("c", [f"c{i}" for i in range(n)]),),
@@ -95,6 +98,7 @@ EDGES = {
 ELSEWHERE = {
     "MAX_MESSAGE_BYTES", "MAX_HEADER_BYTES", "MAX_STREAMS",  # test_doors.py, and gRPC's own
     "MIN_TTL", "MAX_PAGE", "MAX_PREDICTIONS", "MAX_LEVELS", "MAX_FORECAST",  # below
+    "MAX_AMENDMENTS",  # tests/contract/amendments_contract.py
 }  # fmt: skip
 
 

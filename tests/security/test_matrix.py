@@ -31,6 +31,7 @@ EXPECTED = {
     "StoreService/ListSuggestions": ("read", "object", "OK"),
     "StoreService/Observe": ("trainer", "object", "FAILED_PRECONDITION"),
     "StoreService/ObserveBatch": ("trainer", "object", "FAILED_PRECONDITION"),
+    "StoreService/AmendObservation": ("write", "object", "ABORTED"),
     "StoreService/GetObservation": ("read", "object", "OK"),
     "StoreService/ListObservations": ("read", "object", "OK"),
     "StoreService/RecordCheckpoints": ("trainer", "object", "FAILED_PRECONDITION"),

@@ -247,6 +247,14 @@ class Driver:
     def observe_suggestion(self, leased: types.Suggestion) -> types.Observation:
         return self.do(self.reports(leased)[0]).observation
 
+    def amendment(self, seen: types.Observation, **fields: Any) -> pb.AmendObservationRequest:
+        """A request that amends what was seen."""
+        known = {"values": metric_values(accuracy=0.8, ms=3.0), "reason": "measured again"}
+        count = len(seen.amendments)
+        return pb.AmendObservationRequest(
+            **{"observation_id": seen.id, "amendment_count": count, **known, **fields}
+        )
+
     def checkpoints(self, leased: types.Suggestion, *steps: types.Checkpoint) -> pb.RecordCheckpointsResponse:
         return self.do(
             pb.RecordCheckpointsRequest(suggestion_id=leased.id, fence=leased.lease.fence, checkpoints=steps)
@@ -282,6 +290,7 @@ class Driver:
             pb.StopSuggestionRequest(suggestion_id=kept.id, reason="slow"),
             self.reports(kept)[0],
             self.reports(released)[3],
+            self.amendment(self.observe(made.id)),
             pb.CancelSuggestionRequest(suggestion_id=cancelled.id),
             pb.ObserveBatchRequest(
                 experiment_id=made.id, requests=[pb.ObserveRequest(observation=observation(made.id))]

@@ -43,6 +43,18 @@ def test_old_replies_and_checkpoint_events_go_and_nothing_else(store):
     store.refused(create, AlreadyExists)  # the reply is gone, so the question is a new one
 
 
+def test_the_ends_of_old_logs_go(store):
+    store.do(pb.CreateExperimentRequest(experiment=experiment(id="digits", ttl=DAY)))
+    old, young = store.lease("digits"), store.lease("digits")
+    tell = {"log_tail": "epoch 1"}
+    store.do(pb.HeartbeatRequest(suggestion_id=old.id, fence=old.lease.fence, **tell))
+    store.clock.advance(0.5 * DAY)
+    store.do(pb.HeartbeatRequest(suggestion_id=young.id, fence=young.lease.fence, **tell))
+    assert prune(store) == 1
+    asked = [pb.GetSuggestionRequest(suggestion_id=one.id, with_history=True) for one in (old, young)]
+    assert [store.do(request).log_tail for request in asked] == ["", "epoch 1"]
+
+
 def test_later_prunes_go_on_where_the_last_one_ended(store):
     store.do(pb.CreateExperimentRequest(experiment=experiment(id="digits", ttl=DAY)))
     held = store.lease("digits")

@@ -49,6 +49,19 @@ def keep(client, steering):
         assert not keeper._thread.is_alive()
 
 
+def test_heartbeats_tell_the_end_of_the_log_when_it_grew(client, keep):
+    client.failing["heartbeat"] = [Unavailable("gone for a moment")]
+    keeper = keep()
+    keeper.output("x" * 10_000)
+    keeper.output("epoch 2 ✓\n")
+    eventually(lambda: client.tails)
+    seen = client.count("heartbeat")
+    eventually(lambda: client.count("heartbeat") > seen + 1)
+    (tail,) = client.tails
+    assert tail.endswith("xepoch 2 ✓\n")
+    assert len(tail.encode()) == leasing.LOG_TAIL_BYTES
+
+
 def test_heartbeats_go_on_until_the_end(client, keep):
     keeper = keep()
     eventually(lambda: client.count("heartbeat") >= 5)

@@ -30,6 +30,7 @@ class FakeClient:
         self.observations = []
         self.checkpoints = []
         self.released = []
+        self.tails = []
         self._lock = threading.RLock()
 
     def _called(self, verb, *details):
@@ -82,8 +83,10 @@ class FakeClient:
             self._called("suggest", request_id)  # after the effect: the reply may get lost
             return self.replies[request_id]
 
-    def heartbeat(self, suggestion_id, fence, *, patience=None):
+    def heartbeat(self, suggestion_id, fence, *, log_tail="", patience=None):
         self._called("heartbeat", suggestion_id)
+        if log_tail:
+            self.tails.append(log_tail)
         return Heartbeat(self.directive, self.ttl)
 
     def record_checkpoints(self, suggestion_id, fence, checkpoints, *, patience=None):

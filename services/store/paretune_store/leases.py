@@ -87,6 +87,9 @@ def heartbeat(tx: Transaction, request: pb.HeartbeatRequest) -> pb.HeartbeatResp
     ttl = _ttl(tx, experiment)
     expires = tx.steady + ttl
     tx.db.execute("UPDATE suggestions SET expires = ? WHERE key = ?", (expires, record.key))
+    if request.log_tail:
+        told = (record.key, tx.now, request.log_tail)
+        tx.db.execute("INSERT OR REPLACE INTO logs (suggestion, told, tail) VALUES (?, ?, ?)", told)
     return pb.HeartbeatResponse(
         directive=directive(experiment, record),
         expire_time=timestamp(expires),

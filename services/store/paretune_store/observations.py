@@ -54,7 +54,12 @@ def _record(
     counts[asked.outcome.kind.name.lower()] += 1
     message = wire.observation_to_proto(
         replace(
-            asked, id=tx.new_id("o"), experiment_id=experiment.id, ordinal=counts["observations"], **known
+            asked,
+            id=tx.new_id("o"),
+            experiment_id=experiment.id,
+            ordinal=counts["observations"],
+            amendments=(),
+            **known,
         )
     )
     message.create_time.CopyFrom(timestamp(tx.now))

@@ -1,4 +1,4 @@
-"""What the Store forgets in time: first replies, and events of checkpoints.
+"""What the Store forgets in time: first replies, ends of logs, and events of checkpoints.
 
 A reply is kept so that a retry gets it again; nobody retries after a month. A checkpoint's event repeats what
 is in the table of checkpoints and is only for those who watch. All other events stay as long as their
@@ -30,7 +30,7 @@ async def prune(submit: Submit, days: float) -> int:
         days: how long things are kept.
     """
     removed = 0
-    for step in (_replies, _events):
+    for step in (_replies, _logs, _events):
         more = True
         while more:
             count, more = await submit(partial(step, age=round(days * DAY)))
@@ -44,6 +44,15 @@ def _replies(tx: Transaction, age: int) -> tuple[int, bool]:
     old = [rowid for rowid, created in rows if created < before]
     if old:
         tx.db.execute("DELETE FROM replies WHERE rowid <= ? AND created < ?", (old[-1], before))
+    return len(old), len(old) == LOT
+
+
+def _logs(tx: Transaction, age: int) -> tuple[int, bool]:
+    old = tx.db.execute(
+        "DELETE FROM logs WHERE suggestion IN"
+        " (SELECT suggestion FROM logs WHERE told < ? LIMIT ?) RETURNING 1",
+        (tx.now - age, LOT),
+    ).fetchall()
     return len(old), len(old) == LOT
 
 

@@ -11,7 +11,7 @@ from paretune import failpoints
 APPLICATION_ID = 0x70747374
 """Marks the file as a Store of paretune ("ptst")."""
 
-VERSION = 3
+VERSION = 4
 """Number of migrations; kept in the file's user_version, so that an older Store can refuse a newer file."""
 
 migrations = Migrations("paretune_store")
@@ -140,6 +140,25 @@ def m0003_projects(db: Database) -> None:
         ALTER TABLE suggestions ADD COLUMN holder TEXT NOT NULL DEFAULT '';
 
         PRAGMA user_version = 3;
+        """
+    )
+    failpoints.hit("mid_migration")
+
+
+@migrations()
+def m0004_logs(db: Database) -> None:
+    """The end of what trainings printed."""
+    db.executescript(
+        """
+        -- One per suggestion, replaced by each heartbeat that brings one. told: microseconds since 1970.
+        CREATE TABLE logs (
+            suggestion INTEGER PRIMARY KEY REFERENCES suggestions (key) ON DELETE CASCADE,
+            told INTEGER NOT NULL,
+            tail TEXT NOT NULL
+        );
+        CREATE INDEX logs_by_time ON logs (told);
+
+        PRAGMA user_version = 4;
         """
     )
     failpoints.hit("mid_migration")

@@ -43,6 +43,7 @@ class StoreServicer(store_pb2_grpc.StoreServiceServicer):
     ListSuggestions = _read
     Observe = _write
     ObserveBatch = _write
+    AmendObservation = _write
     GetObservation = _read
     ListObservations = _read
     RecordCheckpoints = _write

@@ -21,6 +21,7 @@ from paretune.access import EVERYBODY, Caller
 from paretune.errors import ResourceExhausted
 from paretune.v1 import store_pb2 as pb
 from paretune_store import (
+    amendments,
     checkpoints,
     experiments,
     info,
@@ -75,6 +76,7 @@ COMMANDS: dict[type[Message], Command] = {
     pb.StopSuggestionRequest: Command(leases.stop),
     pb.ObserveRequest: Command(observations.observe),
     pb.ObserveBatchRequest: Command(observations.observe_batch),
+    pb.AmendObservationRequest: Command(amendments.amend),
     pb.RecordCheckpointsRequest: Command(checkpoints.record),
     pb.ReportNodeRequest: Command(nodes.report),
     pb.ImportRequest: Command(transfer.import_),

@@ -8,7 +8,7 @@ from sqlite_utils import Database
 from paretune import wire
 from paretune.errors import AlreadyExists, InvalidArgument, NotFound
 from paretune.experiment import Experiment, ExperimentState
-from paretune.limits import MAX_MANY
+from paretune.limits import MAX_AMENDMENTS, MAX_MANY
 from paretune.observation import SuggestionState, check_values
 from paretune.v1 import store_pb2 as pb
 from paretune.v1 import types_pb2
@@ -171,6 +171,8 @@ def _import_observation(
     read = wire.observation_from_proto(asked)
     check_values(vocabulary.metrics, read.values, complete=read.outcome.kind.name == "OK")
     vocabulary.space.validate(read.assignments)
+    if len(read.amendments) > MAX_AMENDMENTS:
+        raise InvalidArgument.of("amendments", f"has {len(read.amendments)}; at most {MAX_AMENDMENTS}")
     key = None
     if asked.suggestion_id:
         record = find_suggestion(tx.db, asked.suggestion_id)

@@ -11,7 +11,8 @@ from google.protobuf.message import Message
 
 from paretune.errors import InvalidArgument, Violation
 from paretune.experiment import check_texts
-from paretune.limits import MAX_ID_BYTES, MAX_MANY
+from paretune.limits import MAX_ID_BYTES, MAX_LOG_BYTES, MAX_MANY
+from paretune.parameters import check_name
 from paretune.v1 import store_pb2 as pb
 from paretune_store import pages
 from paretune_store.checks import check_many, check_reason, check_request_id, check_required, check_worker
@@ -115,6 +116,19 @@ def _observe_batch(request: pb.ObserveBatchRequest) -> None:
             raise InvalidArgument.of(f"{path}.experiment_id", f"must be {request.experiment_id!r}")
 
 
+def _heartbeat(request: pb.HeartbeatRequest) -> None:
+    check_required(request, "suggestion_id", "fence")
+    if (size := len(request.log_tail.encode())) > MAX_LOG_BYTES:
+        raise InvalidArgument.of("log_tail", f"has {size} bytes; send the last {MAX_LOG_BYTES} at most")
+
+
+def _amend(request: pb.AmendObservationRequest) -> None:
+    check_required(request, "observation_id", "reason")
+    check_reason(request.reason)
+    if request.author:
+        check_name(request.author, "author")
+
+
 def _checkpoints(request: pb.RecordCheckpointsRequest) -> None:
     check_required(request, "suggestion_id", "fence")
     check_many(request.checkpoints, "checkpoints")
@@ -144,7 +158,7 @@ VALIDATORS: dict[type[Message], Callable[[Any], None]] = {
     pb.DeleteExperimentRequest: _required("experiment_id"),
     pb.LeaseSuggestionsRequest: _lease,
     pb.QueueSuggestionRequest: _queue,
-    pb.HeartbeatRequest: _required("suggestion_id", "fence"),
+    pb.HeartbeatRequest: _heartbeat,
     pb.ReleaseSuggestionRequest: _required("suggestion_id", "fence"),
     pb.CancelSuggestionRequest: _required("suggestion_id"),
     pb.StopSuggestionRequest: _stop,
@@ -152,6 +166,7 @@ VALIDATORS: dict[type[Message], Callable[[Any], None]] = {
     pb.ListSuggestionsRequest: _page("experiment_id"),
     pb.ObserveRequest: _observe,
     pb.ObserveBatchRequest: _observe_batch,
+    pb.AmendObservationRequest: _amend,
     pb.GetObservationRequest: _required("observation_id"),
     pb.ListObservationsRequest: _page("experiment_id"),
     pb.RecordCheckpointsRequest: _checkpoints,

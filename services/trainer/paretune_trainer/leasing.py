@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar
 from paretune.calls import Heartbeat
 from paretune.errors import FailedPrecondition, InvalidArgument, NotFound, ParetuneError
 from paretune.observation import Checkpoint, Directive, MetricValue, Suggestion
+from paretune_trainer.output import Log
 from paretune_trainer.runner import Step
 from paretune_trainer.steering import Steering
 
@@ -20,6 +21,9 @@ log = logging.getLogger("paretune.trainer")
 
 BEATS_PER_TTL: Final = 3
 """Heartbeats in the life of a lease: two may get lost before it expires."""
+
+LOG_TAIL_BYTES: Final = 4096
+"""Bytes at the end of what a trial printed that are told with a heartbeat."""
 
 CHECKPOINT_SECONDS: Final = 0.5
 """Checkpoints are sent together, at most this often."""
@@ -31,7 +35,9 @@ MAX_PENDING: Final = 1000
 class LeaseClient(Protocol):
     """What is needed of `paretune.client.Client` while a trial runs."""
 
-    def heartbeat(self, suggestion_id: str, fence: str, *, patience: float | None = None) -> Heartbeat:
+    def heartbeat(
+        self, suggestion_id: str, fence: str, *, log_tail: str = "", patience: float | None = None
+    ) -> Heartbeat:
         """Extend the lease."""
         ...
 
@@ -76,6 +82,8 @@ class LeaseKeeper:
     ) -> None:
         self._client, self._id, self._ttl = client, suggestion.id, ttl
         self._fence = suggestion.lease.fence if suggestion.lease else ""
+        self._printed = Log(2 * LOG_TAIL_BYTES)
+        self._news = False
         self._metrics, self._steering, self._clock = frozenset(metrics), steering, clock
         self.over = ""
         self._pending: list[Checkpoint] = []
@@ -97,6 +105,11 @@ class LeaseKeeper:
                 # Every second one, and always the newest: a curve stays a curve.
                 self._pending = self._pending[-1::-2][::-1]
             self._wake.notify()
+
+    def output(self, text: str) -> None:
+        """Tell the end of what was printed with the next heartbeat. Never blocks."""
+        self._printed.add(text.encode(errors="replace"))
+        self._news = True
 
     def flush(self, patience: float) -> None:
         """Send what waits, as well as that works within `patience` seconds."""
@@ -133,8 +146,14 @@ class LeaseKeeper:
 
     def _beat(self) -> None:
         begin, interval = self._clock(), self._ttl / BEATS_PER_TTL
-        beat = self._call(lambda: self._client.heartbeat(self._id, self._fence, patience=interval))
-        if beat:
+        # Taken before the call: what is printed meanwhile is told with the next one.
+        tail, self._news = self._printed.tail(LOG_TAIL_BYTES) if self._news else "", False
+        beat = self._call(
+            lambda: self._client.heartbeat(self._id, self._fence, log_tail=tail, patience=interval)
+        )
+        if beat is None:
+            self._news = self._news or bool(tail)
+        else:
             self._ttl = beat.ttl or self._ttl
             self._obey(beat.directive)
         self._next_beat = begin + self._ttl / BEATS_PER_TTL

@@ -209,7 +209,7 @@ class Workers:
         log.info("%s #%d starts (attempt %d)", experiment.id, suggestion.ordinal, suggestion.attempt)
         with self._kept(experiment, suggestion, run, old_lease) as keeper:
             try:
-                verdict = self._node.train(run, Listener(step=keeper.add))
+                verdict = self._node.train(run, Listener(step=keeper.add, output=keeper.output))
             except CannotStart:
                 self._release(suggestion)
                 raise

@@ -21,6 +21,7 @@ from paretune.observation import (
     Directive,
     Event,
     Observation,
+    Outcome,
     OutcomeKind,
     Suggestion,
     SuggestionState,
@@ -192,9 +193,11 @@ class AsyncClient(AsyncInsightVerbs):
         """As `Client.queue`."""
         return await self.run(calls.queue(experiment_id, assignments, metadata, request_id))
 
-    async def heartbeat(self, suggestion_id: str, fence: str, *, patience: float | None = None) -> Heartbeat:
+    async def heartbeat(
+        self, suggestion_id: str, fence: str, *, log_tail: str = "", patience: float | None = None
+    ) -> Heartbeat:
         """As `Client.heartbeat`."""
-        return await self.run(calls.heartbeat(suggestion_id, fence), patience=patience)
+        return await self.run(calls.heartbeat(suggestion_id, fence, log_tail), patience=patience)
 
     async def release(
         self,
@@ -249,6 +252,19 @@ class AsyncClient(AsyncInsightVerbs):
     ) -> list[Observation]:
         """As `Client.observe_batch`."""
         return await self.run(calls.observe_batch(experiment_id, observations, request_id))
+
+    async def amend(
+        self,
+        observation: Observation,
+        values: Mapping[str, Any] | None = None,
+        *,
+        reason: str,
+        outcome: Outcome | None = None,
+        author: str | None = None,
+        request_id: str | None = None,
+    ) -> Observation:
+        """As `Client.amend`."""
+        return await self.run(calls.amend(observation, values or {}, outcome, reason, author, request_id))
 
     async def get_observation(self, observation_id: str) -> Observation:
         """As `Client.get_observation`."""

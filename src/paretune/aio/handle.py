@@ -92,6 +92,23 @@ class AsyncExperimentHandle(AsyncHandleInsight):
         observation, fence = report.observation_of(self.id, target, values or {}, outcome, metadata)
         return await self.client.observe(observation, fence=fence, request_id=request_id)
 
+    async def amend(
+        self,
+        observation: Observation,
+        values: Mapping[str, Any] | None = None,
+        *,
+        reason: str,
+        infeasible: str = "",
+        crashed: str = "",
+        ok: bool = False,
+        request_id: str | None = None,
+    ) -> Observation:
+        """As `ExperimentHandle.amend`."""
+        outcome = report.outcome_of(infeasible, crashed) if ok or infeasible or crashed else None
+        return await self.client.amend(
+            observation, values, reason=reason, outcome=outcome, request_id=request_id
+        )
+
     async def trials(
         self,
         parallelism: int = 1,

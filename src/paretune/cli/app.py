@@ -102,7 +102,7 @@ for asking in (
     insight.plot,
 ):
     app.command()(asking)
-for steering in (steer.pause, steer.resume, steer.delete):
+for steering in (steer.pause, steer.resume, steer.amend, steer.delete):
     app.command()(steering)
 app.command()(nodes.nodes)
 app.command()(doctor.doctor)

@@ -1,13 +1,16 @@
-"""The commands that change an experiment: pause, resume, delete."""
+"""The commands that change an experiment: pause, resume, amend, delete."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import typer
 
-from paretune.cli.console import remark
-from paretune.cli.target import Database, Name, Server, find, opened
-from paretune.errors import InvalidArgument
+from paretune.cli.console import print_json, remark
+from paretune.cli.documents import document
+from paretune.cli.target import Database, Json, Name, Server, find, opened
+from paretune.errors import InvalidArgument, NotFound
 from paretune.experiment import ExperimentState
+from paretune.handle import ExperimentHandle
 
 
 def pause(name: Name, server: Server = None, database: Database = None) -> None:
@@ -34,6 +37,64 @@ def _set_state(name: str, server: Server, database: Database, state: ExperimentS
         if experiment.state is not state:
             client.update_experiment(experiment.id, state=state)
     remark(f"{experiment.id} is {state.name.lower()}.")
+
+
+def amend(
+    name: Name,
+    trial: Annotated[int, typer.Argument(min=1, help="Number of the trial, as tables show it.")],
+    values: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="METRIC=VALUE[±ERROR]", help="New values; others stay.", show_default=False),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for people.", show_default=False)] = "",
+    infeasible: Annotated[
+        str, typer.Option(metavar="WHY", help="The configuration cannot work after all.", show_default=False)
+    ] = "",
+    crashed: Annotated[
+        str, typer.Option(metavar="WHY", help="The result leaves the search.", show_default=False)
+    ] = "",
+    ok: Annotated[bool, typer.Option("--ok", help="The result counts after all.")] = False,
+    server: Server = None,
+    database: Database = None,
+    as_json: Json = False,
+) -> None:
+    """Amend a recorded result: its values, or how it ended.
+
+    The former ones stay with it, with the time, your name and the reason. Everybody sees the new ones,
+    the model too.
+
+    Example: paretune amend digits 7 accuracy=0.97±0.01 --reason "measured again on a quiet machine"
+    """
+    if not reason:
+        raise InvalidArgument("An amendment needs a reason: --reason TEXT.")
+    if not (values or infeasible or crashed or ok):
+        raise InvalidArgument("Nothing to amend: give METRIC=VALUE, --infeasible, --crashed or --ok.")
+    with opened(server, database) as client:
+        handle = ExperimentHandle(client, find(client, name))
+        found = next((o for o in client.list_observations(handle.id) if o.ordinal == trial), None)
+        if found is None:
+            raise NotFound.of("trial", f"{handle.id} {trial}")
+        amended = handle.amend(
+            found, _measured(values or ()), reason=reason, infeasible=infeasible, crashed=crashed, ok=ok
+        )
+    if as_json:
+        print_json(document(amended))
+        return
+    times = len(amended.amendments)
+    remark(f"Trial {trial} of {handle.id} is amended ({times} time{'s' if times > 1 else ''} in all).")
+
+
+def _measured(words: Iterable[str]) -> dict[str, float | tuple[float, float]]:
+    """Values from words such as ``accuracy=0.97±0.01``."""
+    found: dict[str, float | tuple[float, float]] = {}
+    for word in words:
+        metric, _, text = word.rpartition("=")
+        number, _, error = text.replace("+-", "±").partition("±")
+        try:
+            found[metric] = (float(number), float(error)) if error else float(number)
+        except ValueError:
+            raise InvalidArgument(f"{word!r} is not METRIC=VALUE or METRIC=VALUE±ERROR.") from None
+    return found
 
 
 def delete(

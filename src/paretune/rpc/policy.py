@@ -69,6 +69,7 @@ _STORE = {
     "ListSuggestions": Rule(_READ, "experiment_id", _LIGHT),
     "Observe": Rule(_TRAINER, "observation.experiment_id", _VITAL, True),
     "ObserveBatch": Rule(_TRAINER, "experiment_id", _VITAL, True),
+    "AmendObservation": Rule(_WRITE, "observation_id", _LIGHT, True),
     "GetObservation": Rule(_READ, "observation_id", _LIGHT),
     "ListObservations": Rule(_READ, "experiment_id", _LIGHT),
     "RecordCheckpoints": Rule(_TRAINER, "suggestion_id", _VITAL, True),

@@ -100,6 +100,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED. The token is valid but its role or project does not allow the call.
     Metadata: {"token": "4f1c09ab2e", "role": "read", "needed": "trainer"}.
     """
+    ERROR_REASON_OBSERVATION_AMENDED: _ErrorReason.ValueType  # 26
+    """ABORTED. The observation was amended meanwhile: read it again, amend what it is now.
+    Metadata: {"observation": "o-9", "amendments": "2"}.
+    """
+    ERROR_REASON_TOO_MANY_AMENDMENTS: _ErrorReason.ValueType  # 27
+    """FAILED_PRECONDITION. The observation was amended as often as it can be.
+    Metadata: {"observation": "o-9", "most": "16"}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """ErrorReason says in one machine-readable word why a call did not return OK. Invalid input
@@ -182,5 +190,13 @@ Metadata: {"why": "expired"}; why is missing, malformed, unknown, expired or rev
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 25
 """PERMISSION_DENIED. The token is valid but its role or project does not allow the call.
 Metadata: {"token": "4f1c09ab2e", "role": "read", "needed": "trainer"}.
+"""
+ERROR_REASON_OBSERVATION_AMENDED: ErrorReason.ValueType  # 26
+"""ABORTED. The observation was amended meanwhile: read it again, amend what it is now.
+Metadata: {"observation": "o-9", "amendments": "2"}.
+"""
+ERROR_REASON_TOO_MANY_AMENDMENTS: ErrorReason.ValueType  # 27
+"""FAILED_PRECONDITION. The observation was amended as often as it can be.
+Metadata: {"observation": "o-9", "most": "16"}.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

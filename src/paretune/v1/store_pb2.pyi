@@ -615,19 +615,26 @@ class HeartbeatRequest(_message.Message):
 
     SUGGESTION_ID_FIELD_NUMBER: _builtins.int
     FENCE_FIELD_NUMBER: _builtins.int
+    LOG_TAIL_FIELD_NUMBER: _builtins.int
     suggestion_id: _builtins.str
     """Suggestion. Required."""
     fence: _builtins.str
     """Fencing token of the lease. Required."""
+    log_tail: _builtins.str
+    """The end of what the training printed so far, for people who watch it: at most 16 KiB. Empty: as it was told
+    before. The last one of a suggestion can be read for as long as first replies are kept (--keep-days); it is
+    no part of exports.
+    """
     def __init__(
         self,
         *,
         suggestion_id: _builtins.str = ...,
         fence: _builtins.str = ...,
+        log_tail: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fence", b"fence", "suggestion_id", b"suggestion_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fence", b"fence", "log_tail", b"log_tail", "suggestion_id", b"suggestion_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -836,16 +843,20 @@ class GetSuggestionRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SUGGESTION_ID_FIELD_NUMBER: _builtins.int
+    WITH_HISTORY_FIELD_NUMBER: _builtins.int
     suggestion_id: _builtins.str
     """Suggestion. Required."""
+    with_history: _builtins.bool
+    """Also tell what happened to it: history and log_tail of the response."""
     def __init__(
         self,
         *,
         suggestion_id: _builtins.str = ...,
+        with_history: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["suggestion_id", b"suggestion_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["suggestion_id", b"suggestion_id", "with_history", b"with_history"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -858,18 +869,36 @@ class GetSuggestionResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SUGGESTION_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
+    LOG_TAIL_FIELD_NUMBER: _builtins.int
+    LOG_TIME_FIELD_NUMBER: _builtins.int
+    log_tail: _builtins.str
+    """With with_history: the end of what its training printed, as its holder told last. Empty: nothing was told."""
     @_builtins.property
     def suggestion(self) -> _types_pb2.Suggestion:
         """The suggestion."""
+
+    @_builtins.property
+    def history(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+        """With with_history: the suggestion after each change of its state, oldest first: who held it when, and how
+        that ended. At most the latest 100 changes.
+        """
+
+    @_builtins.property
+    def log_time(self) -> _timestamp_pb2.Timestamp:
+        """When log_tail was told. Absent: nothing was told."""
 
     def __init__(
         self,
         *,
         suggestion: _types_pb2.Suggestion | None = ...,
+        history: _abc.Iterable[Global___Event] | None = ...,
+        log_tail: _builtins.str = ...,
+        log_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["suggestion", b"suggestion"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["log_time", b"log_time", "suggestion", b"suggestion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["suggestion", b"suggestion"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["history", b"history", "log_tail", b"log_tail", "log_time", b"log_time", "suggestion", b"suggestion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1052,6 +1081,80 @@ class ObserveBatchResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ObserveBatchResponse: _TypeAlias = ObserveBatchResponse  # noqa: Y015
+
+@_typing.final
+class AmendObservationRequest(_message.Message):
+    """AmendObservationRequest amends a result."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBSERVATION_ID_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    AMENDMENT_COUNT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    observation_id: _builtins.str
+    """Observation. Required."""
+    reason: _builtins.str
+    """Why, for people: 1 to 1000 bytes."""
+    author: _builtins.str
+    """Who amends it, as they name themselves: at most 256 bytes. Empty: the name of the token, if there is one."""
+    amendment_count: _builtins.int
+    """Number of Observation.amendments that the caller has seen, so that nobody amends what changed meanwhile."""
+    request_id: _builtins.str
+    """Makes the call idempotent. Empty: not idempotent."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[_types_pb2.MetricValue]:
+        """The new metric vector, whole: a metric that is left out has no value any more. For OK one of every metric."""
+
+    @_builtins.property
+    def outcome(self) -> _types_pb2.Outcome:
+        """The new outcome. Absent: OK."""
+
+    def __init__(
+        self,
+        *,
+        observation_id: _builtins.str = ...,
+        values: _abc.Iterable[_types_pb2.MetricValue] | None = ...,
+        outcome: _types_pb2.Outcome | None = ...,
+        reason: _builtins.str = ...,
+        author: _builtins.str = ...,
+        amendment_count: _builtins.int = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amendment_count", b"amendment_count", "author", b"author", "observation_id", b"observation_id", "outcome", b"outcome", "reason", b"reason", "request_id", b"request_id", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AmendObservationRequest: _TypeAlias = AmendObservationRequest  # noqa: Y015
+
+@_typing.final
+class AmendObservationResponse(_message.Message):
+    """AmendObservationResponse holds the amended observation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBSERVATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def observation(self) -> _types_pb2.Observation:
+        """As recorded, with what it was before as its last amendment."""
+
+    def __init__(
+        self,
+        *,
+        observation: _types_pb2.Observation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["observation", b"observation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["observation", b"observation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AmendObservationResponse: _TypeAlias = AmendObservationResponse  # noqa: Y015
 
 @_typing.final
 class GetObservationRequest(_message.Message):
@@ -1463,7 +1566,7 @@ class Event(_message.Message):
 
     @_builtins.property
     def observation(self) -> _types_pb2.Observation:
-        """An observation was recorded."""
+        """An observation was recorded or amended."""
 
     @_builtins.property
     def checkpoint(self) -> _types_pb2.Checkpoint:

@@ -119,6 +119,11 @@ class StoreServiceStub(object):
                 request_serializer=paretune_dot_v1_dot_store__pb2.ObserveBatchRequest.SerializeToString,
                 response_deserializer=paretune_dot_v1_dot_store__pb2.ObserveBatchResponse.FromString,
                 _registered_method=True)
+        self.AmendObservation = channel.unary_unary(
+                '/paretune.v1.StoreService/AmendObservation',
+                request_serializer=paretune_dot_v1_dot_store__pb2.AmendObservationRequest.SerializeToString,
+                response_deserializer=paretune_dot_v1_dot_store__pb2.AmendObservationResponse.FromString,
+                _registered_method=True)
         self.GetObservation = channel.unary_unary(
                 '/paretune.v1.StoreService/GetObservation',
                 request_serializer=paretune_dot_v1_dot_store__pb2.GetObservationRequest.SerializeToString,
@@ -310,6 +315,17 @@ class StoreServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AmendObservation(self, request, context):
+        """AmendObservation replaces metric vector and outcome of an observation; what they were before stays with it
+        (Observation.amendments). Everybody sees the new ones from then on, the Optimizer too. An outcome CRASHED
+        takes a result out of the search without hiding it.
+        Errors: INVALID_ARGUMENT with field paths; NOT_FOUND; ABORTED with OBSERVATION_AMENDED when
+        amendment_count is not that of the observation; FAILED_PRECONDITION with TOO_MANY_AMENDMENTS.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetObservation(self, request, context):
         """GetObservation gives one observation. Errors: INVALID_ARGUMENT; NOT_FOUND.
         """
@@ -474,6 +490,11 @@ def add_StoreServiceServicer_to_server(servicer, server):
                     servicer.ObserveBatch,
                     request_deserializer=paretune_dot_v1_dot_store__pb2.ObserveBatchRequest.FromString,
                     response_serializer=paretune_dot_v1_dot_store__pb2.ObserveBatchResponse.SerializeToString,
+            ),
+            'AmendObservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.AmendObservation,
+                    request_deserializer=paretune_dot_v1_dot_store__pb2.AmendObservationRequest.FromString,
+                    response_serializer=paretune_dot_v1_dot_store__pb2.AmendObservationResponse.SerializeToString,
             ),
             'GetObservation': grpc.unary_unary_rpc_method_handler(
                     servicer.GetObservation,
@@ -946,6 +967,33 @@ class StoreService(object):
             '/paretune.v1.StoreService/ObserveBatch',
             paretune_dot_v1_dot_store__pb2.ObserveBatchRequest.SerializeToString,
             paretune_dot_v1_dot_store__pb2.ObserveBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AmendObservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paretune.v1.StoreService/AmendObservation',
+            paretune_dot_v1_dot_store__pb2.AmendObservationRequest.SerializeToString,
+            paretune_dot_v1_dot_store__pb2.AmendObservationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -99,6 +99,13 @@ class StoreServiceStub:
     """
     ObserveBatch: _grpc.UnaryUnaryMultiCallable[_store_pb2.ObserveBatchRequest, _store_pb2.ObserveBatchResponse]
     """ObserveBatch records several results of one experiment, all or none. Errors: as Observe."""
+    AmendObservation: _grpc.UnaryUnaryMultiCallable[_store_pb2.AmendObservationRequest, _store_pb2.AmendObservationResponse]
+    """AmendObservation replaces metric vector and outcome of an observation; what they were before stays with it
+    (Observation.amendments). Everybody sees the new ones from then on, the Optimizer too. An outcome CRASHED
+    takes a result out of the search without hiding it.
+    Errors: INVALID_ARGUMENT with field paths; NOT_FOUND; ABORTED with OBSERVATION_AMENDED when
+    amendment_count is not that of the observation; FAILED_PRECONDITION with TOO_MANY_AMENDMENTS.
+    """
     GetObservation: _grpc.UnaryUnaryMultiCallable[_store_pb2.GetObservationRequest, _store_pb2.GetObservationResponse]
     """GetObservation gives one observation. Errors: INVALID_ARGUMENT; NOT_FOUND."""
     ListObservations: _grpc.UnaryUnaryMultiCallable[_store_pb2.ListObservationsRequest, _store_pb2.ListObservationsResponse]
@@ -210,6 +217,13 @@ class StoreServiceAsyncStub(StoreServiceStub):
     """
     ObserveBatch: _aio.UnaryUnaryMultiCallable[_store_pb2.ObserveBatchRequest, _store_pb2.ObserveBatchResponse]  # type: ignore[assignment]
     """ObserveBatch records several results of one experiment, all or none. Errors: as Observe."""
+    AmendObservation: _aio.UnaryUnaryMultiCallable[_store_pb2.AmendObservationRequest, _store_pb2.AmendObservationResponse]  # type: ignore[assignment]
+    """AmendObservation replaces metric vector and outcome of an observation; what they were before stays with it
+    (Observation.amendments). Everybody sees the new ones from then on, the Optimizer too. An outcome CRASHED
+    takes a result out of the search without hiding it.
+    Errors: INVALID_ARGUMENT with field paths; NOT_FOUND; ABORTED with OBSERVATION_AMENDED when
+    amendment_count is not that of the observation; FAILED_PRECONDITION with TOO_MANY_AMENDMENTS.
+    """
     GetObservation: _aio.UnaryUnaryMultiCallable[_store_pb2.GetObservationRequest, _store_pb2.GetObservationResponse]  # type: ignore[assignment]
     """GetObservation gives one observation. Errors: INVALID_ARGUMENT; NOT_FOUND."""
     ListObservations: _aio.UnaryUnaryMultiCallable[_store_pb2.ListObservationsRequest, _store_pb2.ListObservationsResponse]  # type: ignore[assignment]
@@ -408,6 +422,19 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_store_pb2.ObserveBatchResponse, _abc.Awaitable[_store_pb2.ObserveBatchResponse]]:
         """ObserveBatch records several results of one experiment, all or none. Errors: as Observe."""
+
+    @_abc_1.abstractmethod
+    def AmendObservation(
+        self,
+        request: _store_pb2.AmendObservationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_store_pb2.AmendObservationResponse, _abc.Awaitable[_store_pb2.AmendObservationResponse]]:
+        """AmendObservation replaces metric vector and outcome of an observation; what they were before stays with it
+        (Observation.amendments). Everybody sees the new ones from then on, the Optimizer too. An outcome CRASHED
+        takes a result out of the search without hiding it.
+        Errors: INVALID_ARGUMENT with field paths; NOT_FOUND; ABORTED with OBSERVATION_AMENDED when
+        amendment_count is not that of the observation; FAILED_PRECONDITION with TOO_MANY_AMENDMENTS.
+        """
 
     @_abc_1.abstractmethod
     def GetObservation(

@@ -1572,6 +1572,7 @@ class Observation(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    AMENDMENTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Id. Set by the Store."""
     experiment_id: _builtins.str
@@ -1610,6 +1611,10 @@ class Observation(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded. Set by the Store."""
 
+    @_builtins.property
+    def amendments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Amendment]:
+        """What it was before it was amended, oldest first: one per AmendObservation, at most 16. Set by the Store."""
+
     def __init__(
         self,
         *,
@@ -1625,14 +1630,63 @@ class Observation(_message.Message):
         attempt: _builtins.int = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        amendments: _abc.Iterable[Global___Amendment] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "outcome", b"outcome", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "attempt", b"attempt", "create_time", b"create_time", "experiment_id", b"experiment_id", "id", b"id", "metadata", b"metadata", "ordinal", b"ordinal", "outcome", b"outcome", "start_time", b"start_time", "suggestion_id", b"suggestion_id", "values", b"values", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amendments", b"amendments", "assignments", b"assignments", "attempt", b"attempt", "create_time", b"create_time", "experiment_id", b"experiment_id", "id", b"id", "metadata", b"metadata", "ordinal", b"ordinal", "outcome", b"outcome", "start_time", b"start_time", "suggestion_id", b"suggestion_id", "values", b"values", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Observation: _TypeAlias = Observation  # noqa: Y015
+
+@_typing.final
+class Amendment(_message.Message):
+    """Amendment is what an observation was before somebody amended it, and who did so when and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FORMER_VALUES_FIELD_NUMBER: _builtins.int
+    FORMER_OUTCOME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Why it was amended, as whoever did so said."""
+    author: _builtins.str
+    """Who did so, as they name themselves. May be empty."""
+    token: _builtins.str
+    """Id of the token with which it was done. Set by the Store; empty when it asks for none."""
+    @_builtins.property
+    def former_values(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricValue]:
+        """The metric vector before."""
+
+    @_builtins.property
+    def former_outcome(self) -> Global___Outcome:
+        """The outcome before."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When. Set by the Store."""
+
+    def __init__(
+        self,
+        *,
+        former_values: _abc.Iterable[Global___MetricValue] | None = ...,
+        former_outcome: Global___Outcome | None = ...,
+        reason: _builtins.str = ...,
+        author: _builtins.str = ...,
+        token: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "former_outcome", b"former_outcome"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "create_time", b"create_time", "former_outcome", b"former_outcome", "former_values", b"former_values", "reason", b"reason", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Amendment: _TypeAlias = Amendment  # noqa: Y015
 
 @_typing.final
 class Checkpoint(_message.Message):

@@ -8,6 +8,7 @@ from google.protobuf.wrappers_pb2 import DoubleValue
 from paretune.errors import InvalidArgument
 from paretune.experiment import Experiment, Policy
 from paretune.observation import (
+    Amendment,
     Checkpoint,
     Event,
     FailureReason,
@@ -149,6 +150,28 @@ def outcome_from_proto(message: types_pb2.Outcome) -> Outcome:
     )
 
 
+def amendment_to_proto(amendment: Amendment) -> types_pb2.Amendment:
+    return types_pb2.Amendment(
+        former_values=map(metric_value_to_proto, amendment.former_values),
+        former_outcome=outcome_to_proto(amendment.former_outcome),
+        reason=amendment.reason,
+        author=amendment.author,
+        token=amendment.token,
+        create_time=time_to_proto(amendment.create_time),
+    )
+
+
+def amendment_from_proto(message: types_pb2.Amendment) -> Amendment:
+    return Amendment(
+        former_values=tuple(each(metric_value_from_proto, message.former_values, "former_values")),
+        former_outcome=outcome_from_proto(message.former_outcome),
+        reason=message.reason,
+        author=message.author,
+        token=message.token,
+        create_time=time_from_proto(message, "create_time"),
+    )
+
+
 def observation_to_proto(observation: Observation) -> types_pb2.Observation:
     return types_pb2.Observation(
         id=observation.id,
@@ -163,6 +186,7 @@ def observation_to_proto(observation: Observation) -> types_pb2.Observation:
         attempt=observation.attempt,
         start_time=time_to_proto(observation.start_time),
         create_time=time_to_proto(observation.create_time),
+        amendments=map(amendment_to_proto, observation.amendments),
     )
 
 
@@ -184,6 +208,7 @@ def observation_from_proto(message: types_pb2.Observation) -> Observation:
         attempt=message.attempt,
         start_time=time_from_proto(message, "start_time"),
         create_time=time_from_proto(message, "create_time"),
+        amendments=tuple(each(amendment_from_proto, message.amendments, "amendments")),
     )
 
 

@@ -17,6 +17,7 @@ COMMANDS = (
     "export",
     "pause",
     "resume",
+    "amend",
     "delete",
 )
 

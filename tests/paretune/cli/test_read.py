@@ -149,6 +149,27 @@ def test_pause_resume_and_delete(at, client):
         made.refresh()
 
 
+def test_amend(at, client):
+    made = client.create_experiment(
+        name="amended", parameters=[pt.Double("x", 0, 1)], metrics=[pt.Maximize("y"), pt.Minimize("z=")]
+    )
+    made.observe({"x": 0.5}, {"y": (1.0, 0.1), "z=": 2.0})
+    for words, said in (
+        ([], "needs a reason"),
+        (["--reason", "r"], "Nothing to amend"),
+        (["y:3", "--reason", "r"], "is not METRIC=VALUE"),
+        (["w=3", "--reason", "r"], "w"),
+    ):
+        ended = at("amend", "amended", "1", *words)
+        assert (ended.code, said in ended.err) == (2, True)
+    assert at("amend", "amended", "2", "y=3", "--reason", "r").code == 2
+    ended = at("amend", "amended", "1", "y=3±0.5", "z==4", "--reason", "again")
+    assert ended.err == f"Trial 1 of {made.id} is amended (1 time in all).\n"
+    document = json.loads(at("amend", "amended", "1", "--crashed", "oops", "--reason", "r", "--json").out)
+    assert [value["value"] for value in document["values"]] == [3.0, 4.0]
+    assert [former["reason"] for former in document["amendments"]] == ["again", "r"]
+
+
 def test_an_empty_store_says_what_to_do(paretune, folder):
     with pt.local(folder / "empty.db", trainer_slots=0):
         ended = paretune("experiments", "--db", "empty.db")  # finds the services that run already
