@@ -142,8 +142,9 @@ def test_no_token_reaches_the_program(make_node):
     ("program", "where"), [("no-such-program", "on this node's PATH"), ("./none", "in ")]
 )
 def test_a_missing_program_is_found_out_before_any_suggestion_is_taken(node, program, where):
-    with pytest.raises(CannotRun) as caught, node.slot():
-        node.prepare(task_of(program))
+    task = task_of(program)
+    with pytest.raises(CannotRun) as caught, node.slot(task):
+        node.prepare(task)
     assert f"There is no program '{program}' {where}" in str(caught.value)
 
 

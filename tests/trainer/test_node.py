@@ -252,16 +252,16 @@ def test_runs_are_listed_and_cancelled_by_id(node, task):
         node.cancel(run.id)
 
 
-def test_a_full_or_draining_node_is_busy(node):
-    with node.slot(), node.slot():
-        with pytest.raises(FailedPrecondition, match="no free slot") as caught, node.slot():
+def test_a_full_or_draining_node_is_busy(node, task):
+    with node.slot(task("ok")), node.slot(task("ok")):
+        with pytest.raises(FailedPrecondition, match="no free slot") as caught, node.slot(task("ok")):
             pass
         assert caught.value.reason == "NODE_BUSY"
         assert caught.value.metadata == {"slots": "2", "running": "2"}
-    with node.slot():
+    with node.slot(task("ok")):
         pass
     node.draining.set()
-    with pytest.raises(FailedPrecondition, match="draining"), node.slot():
+    with pytest.raises(FailedPrecondition, match="draining"), node.slot(task("ok")):
         pass
 
 

@@ -17,7 +17,7 @@ from paretune.rpc.credentials import Credentials
 from paretune.rpc.logs import LogFormat, configure_logging
 from paretune.rpc.server import CannotListen, Serving, serve
 from paretune.v1 import trainer_pb2_grpc
-from paretune_trainer.config import Config, Executor, Warm, shared_folder, slots_of, unique_worker
+from paretune_trainer.config import AUTO_SLOTS, Config, Executor, Warm, shared_folder, slots_of, unique_worker
 from paretune_trainer.node import Node
 from paretune_trainer.reporting import Reporter
 from paretune_trainer.servicer import TrainerServicer
@@ -85,7 +85,7 @@ def main(
         str,
         typer.Option(
             envvar="PARETUNE_TRAINER_SLOTS",
-            help="Trials at once; auto: one per core, as far as memory goes round.",
+            help="Trials at once; auto: one per core, as far as the memory of machine and GPUs goes round.",
         ),
     ] = "1",
     name: Annotated[
@@ -188,6 +188,7 @@ def main(
         config = Config(
             worker=unique_worker(name),
             slots=slots_of(slots, memory_mb * 1024**2),
+            share_gpus=slots in AUTO_SLOTS,
             retries=retries,
             project=project,
             executor=executor,

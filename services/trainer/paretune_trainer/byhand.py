@@ -75,7 +75,7 @@ async def progress_of(
     def work() -> None:
         end: Verdict | Exception | None
         try:
-            with node.slot():
+            with node.slot(task) as run.seat:
                 tell(run)
                 end = node.train(run, Listener(step=tell, output=output))
         except Exception as error:

@@ -3,13 +3,15 @@
 The result channel carries JSON lines, each an object with one key:
 
     {"checkpoint": {"step": 3, "values": {"accuracy": 0.9}}}
+    {"measuring": true}
     {"log": "text"}
     {"result": {"values": {"accuracy": [0.97, 0.008]}, "stopped": false, "step": 10, "facts": {...},
                 "modules": [names of paretune's own workload modules]}}
     {"failure": {"kind": "exception", "reason": "...", "traceback": "...", "facts": {...}}}
 
-The last line is a result or a failure; the kinds of failure are in `FailureKind`. The standard error of a
-value is null when it is unknown.
+On "measuring" the node stops the other trials of the device, where it does that, and says so on the
+directive channel. The last line is a result or a failure; the kinds of failure are in `FailureKind`. The
+standard error of a value is null when it is unknown.
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ import json
 import math
 import os
 import random
+import select
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -43,6 +47,11 @@ _SAID_IN_FULL: Final = ("infeasible", "unusable", "command")
 STOP: Final = b"stop\n"
 """On the directive channel: stop training at the next step."""
 
+QUIET: Final = b"quiet\n"
+"""On the directive channel: nothing else runs on the device any more."""
+
+_QUIET_SECONDS: Final = 10.0
+
 OWN_WORKLOADS: Final = "paretune_trainer.workloads."
 """How the names of the modules of built-in workloads begin."""
 
@@ -59,7 +68,7 @@ class Trial:
         self._directives = directives
         self._lock = threading.Lock()
         self._locked = 0
-        self._stopping = False
+        self._heard = b""
         self.noticed_stop = False
         self.step = 0
         os.set_blocking(directives, False)
@@ -77,10 +86,12 @@ class Trial:
     @property
     def directive(self) -> str:
         """The trainer's latest word: "continue" or "stop"."""
-        if not self._stopping:
-            with contextlib.suppress(BlockingIOError):
-                self._stopping = os.read(self._directives, 64).startswith(STOP)
-        return "stop" if self._stopping else "continue"
+        self._listen()
+        return "stop" if STOP in self._heard else "continue"
+
+    def _listen(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._heard += os.read(self._directives, 4096)
 
     def should_stop(self) -> bool:
         """Whether the workload should stop training now and return what it has."""
@@ -100,7 +111,10 @@ class Trial:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the node's measurement lock. Re-entrant; the kernel frees it should the process die."""
+        """Have the device alone: nothing else is measured on it, and on a GPU nothing else runs.
+
+        Re-entrant; should the process die, others go on.
+        """
         if not self._job.lock or self._locked:
             yield
             return
@@ -109,9 +123,24 @@ class Trial:
             fcntl.lockf(file, fcntl.LOCK_EX)
             self._locked += 1
             try:
+                self._silence()
                 yield
             finally:
+                if self._job.pauses:
+                    self.send("measuring", False)
                 self._locked -= 1
+
+    def _silence(self) -> None:
+        """Wait until the other trials of the device are stopped, but not forever."""
+        if not self._job.pauses:
+            return
+        self._listen()
+        heard = self._heard.count(QUIET)
+        self.send("measuring", True)
+        deadline = time.monotonic() + _QUIET_SECONDS
+        while self._heard.count(QUIET) == heard and (left := deadline - time.monotonic()) > 0:
+            select.select([self._directives], [], [], left)
+            self._listen()
 
     def send(self, kind: str, content: object) -> None:
         """Write one line to the result channel."""

@@ -30,6 +30,9 @@ _SECRET: Final = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY",
 # One thread a trial unless it asks for more: trials share the cores, and a process with one thread can fork.
 _ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
+# TensorFlow and JAX take a whole GPU unless they are told not to, and nobody could share it.
+_MEMORY_AS_NEEDED: Final = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+
 
 @dataclass(frozen=True)
 class Config:
@@ -38,6 +41,7 @@ class Config:
     Attributes:
         worker: name of the node in leases; unique per process.
         slots: trials that may run at once.
+        share_gpus: let measured memory decide how many of them share a GPU.
         folder: where the folders of nodes are made.
         experiments: ids to work for; empty: all that name a workload.
         python_path: folders from which user code is imported.
@@ -73,6 +77,11 @@ class Config:
     trial_gpus: float = 0.0
     warm: Warm = "auto"
     poll: float = 0.5
+    share_gpus: bool = False
+
+
+AUTO_SLOTS: Final = ("auto", "0")
+"""Numbers of slots that leave the choice to the node."""
 
 
 def slots_of(text: str, memory_bytes: int) -> int:
@@ -87,7 +96,7 @@ def slots_of(text: str, memory_bytes: int) -> int:
     """
     if text.isdecimal() and int(text):
         return int(text)
-    if text not in ("auto", "0"):
+    if text not in AUTO_SLOTS:
         raise InvalidArgument(f"--slots: {text!r} is neither a number nor auto.")
     cores = machine.cpu_count()
     return max(1, min(cores, machine.memory_bytes() // memory_bytes)) if memory_bytes else cores
@@ -123,4 +132,4 @@ def trial_environment(environ: Mapping[str, str], pass_env: Sequence[str] = ()) 
         for name, value in environ.items()
         if name in pass_env or (_ALLOWED.fullmatch(name) and not _SECRET.search(name))
     }
-    return {**_ONE_THREAD, **kept}
+    return {**_ONE_THREAD, **_MEMORY_AS_NEEDED, **kept}

@@ -20,7 +20,7 @@ def describe_node(node: Node, address: str = "") -> trainer_pb2.GetNodeResponse:
         worker=node.config.worker,
         cpu_count=machine.cpu_count(),
         memory_bytes=machine.memory_bytes(),
-        devices=_devices(),
+        devices=_devices(node),
         frameworks=_frameworks(),
         slots=node.config.slots,
         running=len(node.runs()),
@@ -28,14 +28,16 @@ def describe_node(node: Node, address: str = "") -> trainer_pb2.GetNodeResponse:
         version=_version(),
         executor=node.config.executor,
         address=address,
+        problem=node.placement.problem(),
     )
 
 
-def _devices() -> list[trainer_pb2.Device]:
+def _devices(node: Node) -> list[trainer_pb2.Device]:
     read = machine.readings()
     described = []
     for device in machine.devices():
-        message = trainer_pb2.Device(**vars(device))
+        slots, running, problem = node.placement.load(device.id, node.config.slots)
+        message = trainer_pb2.Device(**vars(device), slots=slots, running=running, problem=problem)
         if reading := read.get(device.id):
             message.memory_used_bytes = reading.memory_used
             if reading.load is not None:
@@ -51,7 +53,10 @@ def _frameworks() -> dict[str, str]:
 
 @cache
 def _version() -> str:
-    return importlib.metadata.version("paretune")
+    try:
+        return importlib.metadata.version("paretune")
+    except importlib.metadata.PackageNotFoundError:  # run from its sources
+        return ""
 
 
 def describe_workload(workload: Workload) -> trainer_pb2.WorkloadDescription:

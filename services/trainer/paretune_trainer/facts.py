@@ -12,6 +12,9 @@ from typing import Any, Final
 FRAMEWORKS: Final = ("torch", "tensorflow", "keras", "jax", "xgboost", "lightgbm", "scikit-learn", "numpy")
 """Distributions whose versions say what a training ran on."""
 
+GPU_MEMORY: Final = "gpu_memory_bytes"
+"""Name of the fact that says how much of the GPU's memory a training took."""
+
 _MODULES: Final = {"scikit-learn": "sklearn"}
 
 
@@ -33,6 +36,8 @@ def runtime_facts() -> dict[str, str]:
         if version:
             facts[name] = str(version)
     facts["device"] = _gpu_in_use() or cpu_name()
+    if reserved := _gpu_memory_reserved():
+        facts[GPU_MEMORY] = str(reserved)
     return facts
 
 
@@ -49,6 +54,15 @@ def _gpu_in_use() -> str:
             gpu = tensorflow.config.list_physical_devices("GPU")[0]
             return str(tensorflow.config.experimental.get_device_details(gpu).get("device_name", gpu.name))
     return ""
+
+
+def _gpu_memory_reserved() -> int:
+    """Most bytes that PyTorch has held of the GPU; 0 when it has opened none."""
+    torch: Any = sys.modules.get("torch")
+    with contextlib.suppress(Exception):
+        if torch is not None and torch.cuda.is_initialized():
+            return int(torch.cuda.max_memory_reserved())
+    return 0
 
 
 def cpu_name() -> str:

@@ -25,6 +25,8 @@ class Job:
         settings: the experiment's settings of the workload.
         seed: the trial's source of randomness; see `seed_of`.
         lock: file that is locked during measurements; empty for none.
+        pauses: whether the node stops other trials during measurements, when it is told of them.
+        environment: further variables of the trial's process.
         python_path: folders put before Python's own search path.
         memory_bytes: limit on private memory, interpreter and framework included; 0 for none.
         load_only: import the entry point, and do not call it.
@@ -36,6 +38,8 @@ class Job:
     settings: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     lock: str = ""
+    pauses: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
     python_path: tuple[str, ...] = ()
     memory_bytes: int = 0
     load_only: bool = False

@@ -168,6 +168,7 @@ def _become_trial(folder: Path, descriptors: Sequence[int]) -> None:
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
         job = Job.read(folder)
         os.chdir(folder)
+        os.environ.update(job.environment)
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
         _limit(job.memory_bytes)
         child.run(job, results, directives)

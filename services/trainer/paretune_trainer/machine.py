@@ -7,6 +7,7 @@ import csv
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -77,6 +78,33 @@ def parse_gpus(table: str) -> tuple[Device, ...]:
         for row in rows
         if len(row) == 3 and row[0].startswith("GPU-")
     )
+
+
+def visible(gpus: Sequence[Device], wanted: str | None) -> tuple[Device, ...]:
+    """Those GPUs that CUDA_VISIBLE_DEVICES leaves, in its order.
+
+    Args:
+        gpus: all of them, in nvidia-smi's order, by which numbers count.
+        wanted: value of the variable: numbers or starts of UUIDs, with commas between; None: not set.
+    """
+    if wanted is None:
+        return tuple(gpus)
+    found: list[Device] = []
+    for word in filter(None, map(str.strip, wanted.split(","))):
+        if word.isdecimal():
+            match = gpus[int(word) : int(word) + 1]
+        else:
+            match = [gpu for gpu in gpus if gpu.id.startswith(word)]
+        if not match:
+            break  # as CUDA does: what follows an unknown device is not seen
+        found += match[:1]
+    return tuple(found)
+
+
+def gpu_memory_used() -> dict[str, int]:
+    """Memory in use on each GPU, by anybody, by id; those that do not say are left out."""
+    table = _nvidia_smi("uuid,memory.used,utilization.gpu")
+    return {name: reading.memory_used for name, reading in parse_readings(table).items()}
 
 
 def readings() -> dict[str, Reading]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -19,8 +20,10 @@ from paretune.observation import FailureReason
 from paretune_trainer import machine
 from paretune_trainer.child import OWN_WORKLOADS
 from paretune_trainer.config import Config, trial_environment
+from paretune_trainer.facts import GPU_MEMORY
 from paretune_trainer.folders import NodeFolder
 from paretune_trainer.job import Job
+from paretune_trainer.placement import NoRoom, Placement, Seat
 from paretune_trainer.ray_executor import RayRunner
 from paretune_trainer.runner import Ending, Listener, Runner, Step
 from paretune_trainer.schema import CannotRun, Target
@@ -35,6 +38,9 @@ _RETRIED: Final = (FailureReason.SIGNAL, FailureReason.OUT_OF_MEMORY)
 
 _LOAD_SECONDS: Final = 300.0
 """Time that importing a workload may take when its node first meets it."""
+
+
+_NOWHERE: Final = Seat()
 
 
 @dataclass(frozen=True)
@@ -67,9 +73,17 @@ class Run:
 
     task: Task
     steering: Steering = field(default_factory=Steering)
+    seat: Seat = field(default_factory=Seat)
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
     start_time: datetime = field(default_factory=lambda: datetime.now(UTC))
     last_step: Step | None = None
+
+
+def _gpu_memory(result: Mapping[str, object]) -> int:
+    """Bytes of the GPU that a trial's framework says it held; 0 when it does not say."""
+    facts = result.get("facts")
+    said = str(facts.get(GPU_MEMORY)) if isinstance(facts, dict) else ""
+    return int(said) if said.isdecimal() else 0
 
 
 class Node:
@@ -84,8 +98,9 @@ class Node:
         self.config = config
         self._folder = NodeFolder(config.folder)
         self._environment = trial_environment(environ, config.pass_env)
-        # One for each node: what others do beside it on this machine is not in its hands.
-        self._measurement_lock = str(self._folder.path / "measurement.lock")
+        gpus = machine.visible(machine.gpus(), environ.get("CUDA_VISIBLE_DEVICES"))
+        # Ray places its own tasks.
+        self.placement = Placement(gpus if config.executor == "local" else (), by_memory=config.share_gpus)
         self._lock = threading.Lock()
         self._checking = threading.Lock()
         self._free = config.slots
@@ -99,24 +114,26 @@ class Node:
     # Capacity
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Hold one slot.
+    def slot(self, task: Task) -> Iterator[Seat]:
+        """Hold one slot, with a seat on a device, for `task`.
 
         Raises:
-            FailedPrecondition: NODE_BUSY: none is free, or the node is draining.
+            FailedPrecondition: NODE_BUSY: none is free, no device has room, or the node is draining.
         """
         with self._lock:
             if self._free == 0 or self.draining.is_set():
-                raise self._busy()
+                raise self._busy("is draining" if self.draining.is_set() else "has no free slot")
             self._free -= 1
         try:
-            yield
+            with self.placement.seat(task.warm_key) as seat:
+                yield seat
+        except NoRoom as error:
+            raise self._busy(f"has no room: {error}") from None
         finally:
             with self._lock:
                 self._free += 1
 
-    def _busy(self) -> FailedPrecondition:
-        state = "is draining" if self.draining.is_set() else "has no free slot"
+    def _busy(self, state: str) -> FailedPrecondition:
         running = str(self.config.slots - self._free)
         return FailedPrecondition(
             f"The node {state}: try again later, or another node.",
@@ -193,31 +210,44 @@ class Node:
         with self._lock:
             self._runs[run.id] = run
         try:
-            for retries_left in range(self.config.retries, -1, -1):
-                ending = self._execute(run.task, run.steering, Listener(step, outer.output))
+            for tries in itertools.count(1):
+                ending = self._execute(run.task, run.steering, Listener(step, outer.output), run.seat)
                 if ending.cancelled:
                     return None
                 verdict = judge(ending, self._rules(run.task), run.last_step)
-                if verdict.outcome.failure not in _RETRIED or run.steering.stopped or not retries_left:
+                failure = verdict.outcome.failure
+                if failure not in _RETRIED or run.steering.stopped:
+                    break
+                if failure is FailureReason.OUT_OF_MEMORY and run.seat.shared:
+                    # The others may have had the memory: only alone does it say something about the trial.
+                    run.seat.wait_alone(lambda: run.steering.cancelled)
+                elif tries > self.config.retries:
                     break
                 log.warning("run %s is begun anew: %s", run.id, verdict.outcome.reason)
         finally:
             with self._lock:
                 del self._runs[run.id]
             run.steering.close()
-        tries = self.config.retries - retries_left + 1
         notes = {**verdict.metadata, **self._provenance(run.task)}
         return replace(verdict, metadata=notes if tries == 1 else {**notes, "tries": str(tries)})
 
     def _execute(
-        self, task: Task, steering: Steering, listener: Listener, *, load_only: bool = False
+        self,
+        task: Task,
+        steering: Steering,
+        listener: Listener,
+        seat: Seat = _NOWHERE,
+        *,
+        load_only: bool = False,
     ) -> Ending:
         job = Job(
             task.target.entry_point,
             task.parameters,
             task.workload.settings,
             task.seed,
-            lock=self._measurement_lock,
+            lock=str(self._folder.path / seat.lock_name),
+            pauses=seat.gpu is not None,
+            environment=seat.environment,
             python_path=tuple(self.config.python_path),
             memory_bytes=self.config.memory_bytes,
             load_only=load_only,
@@ -225,14 +255,19 @@ class Node:
         )
         key = task.warm_key if self._may_stay_warm(task.target) else ""
         with self._runner(key) as runner:
-            ending = runner.run(
-                job,
-                steering,
-                listener,
-                time_limit=_LOAD_SECONDS if load_only else self.config.time_limit,
-                warm_key=key,
-                preload=self._preload.get(key, (task.target.module,)),
-            )
+            try:
+                ending = runner.run(
+                    job,
+                    steering,
+                    replace(listener, started=seat.started, measuring=seat.measuring),
+                    time_limit=_LOAD_SECONDS if load_only else self.config.time_limit,
+                    warm_key=key,
+                    preload=self._preload.get(key, (task.target.module,)),
+                )
+            finally:
+                seat.ended()
+        if ending.result:
+            seat.succeeded(_gpu_memory(ending.result))
         if key and ending.result:
             self._learn(key, ending.result.get("modules"))
         return ending

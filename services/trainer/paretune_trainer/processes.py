@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -45,8 +46,8 @@ def thread_count() -> int:
         return 1
 
 
-def descendants(ancestor: int) -> list[int]:
-    """Process ids of all living descendants of `ancestor`; empty where there is no /proc."""
+def descendants(*ancestors: int) -> list[int]:
+    """Process ids of all living descendants of `ancestors`; empty where there is no /proc."""
     children: dict[int, list[int]] = {}
     for entry in _processes():
         # "pid (any ) name) state ppid ..."
@@ -55,7 +56,7 @@ def descendants(ancestor: int) -> list[int]:
             if state != "Z":
                 children.setdefault(int(parent), []).append(int(entry.name))
     found: list[int] = []
-    front = [ancestor]
+    front = list(ancestors)
     while front:
         front = [child for pid in front for child in children.get(pid, [])]
         found += front
@@ -89,6 +90,21 @@ def kill_group(pid: int, number: int = signal.SIGKILL) -> None:
     """Send a signal to the process group that `pid` leads; a group that is gone already is fine."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
+
+
+def pause(ancestors: Sequence[int]) -> None:
+    """Stop all descendants of these processes, those that they fork meanwhile too."""
+    stopped: set[int] = set()
+    while new := set(descendants(*ancestors)) - stopped:
+        for pid in new:
+            kill(pid, signal.SIGSTOP)
+        stopped |= new
+
+
+def resume(ancestors: Sequence[int]) -> None:
+    """Let what `pause` stopped go on."""
+    for pid in descendants(*ancestors):
+        kill(pid, signal.SIGCONT)
 
 
 def end_descendants(limit: float = 5.0) -> int:

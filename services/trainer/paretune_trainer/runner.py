@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from paretune_trainer.child import STOP
+from paretune_trainer.child import QUIET, STOP
 from paretune_trainer.job import Job
 from paretune_trainer.output import Lines, LineTooLong, Log
 from paretune_trainer.processes import MARKER, end_marked, kill_group
@@ -75,10 +75,16 @@ class _CannotFork(CannotStart):
 
 @dataclass
 class Listener:
-    """Called while a trial runs, in the thread of `Runner.run`; must return quickly."""
+    """Called while a trial runs, in the thread of `Runner.run`; must return quickly.
+
+    `started` is given the id of a process of which all those of the trial are descendants; `measuring`
+    whether a measurement begins or ends.
+    """
 
     step: Callable[[Step], None] = lambda _: None
     output: Callable[[str], None] = lambda _: None
+    started: Callable[[int], None] = lambda _: None
+    measuring: Callable[[bool], None] = lambda _: None
 
 
 class Runner:
@@ -191,6 +197,11 @@ class _LauncherProcess:
             except OSError as error:
                 self.control.close()
                 raise CannotStart(f"No process can be started: {error}") from error
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     def close(self) -> None:
         """End it; a trial that still runs dies with it."""
@@ -319,7 +330,10 @@ class _Conversation:
             self._launcher.gone = True
             return False
         for line in self._control_lines.feed(data):
-            self._said.update(json.loads(line))
+            message = json.loads(line)
+            self._said.update(message)
+            if "started" in message:
+                self._listener.started(self._launcher.pid)
         return True
 
     def _on_results(self) -> bool:
@@ -344,6 +358,10 @@ class _Conversation:
         if kind == "checkpoint":
             values = {str(name): float(value) for name, value in content["values"].items()}
             self._listener.step(Step(int(content["step"]), values))
+        elif kind == "measuring":
+            self._listener.measuring(content is True)
+            if content is True:
+                self._direct(QUIET)
         elif kind == "log":
             self._add_output(str(content).encode(errors="replace") + b"\n")
         elif kind in ("result", "failure") and isinstance(content, dict):
@@ -367,11 +385,14 @@ class _Conversation:
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(descriptor)
 
+    def _direct(self, word: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._directives, word)
+
     def _on_steering(self) -> bool:
         words = self._steering.take()
         if "stop" in words:
-            with contextlib.suppress(BrokenPipeError):
-                os.write(self._directives, STOP)
+            self._direct(STOP)
         if "cancel" in words:
             self._cancelled = True
         return True

@@ -24,6 +24,7 @@ from paretune.rpc.channel import new_request_id
 from paretune_trainer.job import seed_of
 from paretune_trainer.leasing import LeaseClient, LeaseKeeper
 from paretune_trainer.node import Node, Run, Task
+from paretune_trainer.placement import Seat
 from paretune_trainer.recording import CALL_SECONDS, RecordClient, backoff, record
 from paretune_trainer.rota import ExperimentClient, Rota
 from paretune_trainer.runner import CannotStart, Listener
@@ -138,8 +139,8 @@ class Workers:
         if experiment is None:
             return False
         try:
-            with self._node.slot():
-                task = self._task(experiment)
+            task = self._task(experiment)
+            with self._node.slot(task) as seat:
                 self._node.prepare(task)
                 with ExitStack() as held:
                     with self._counted("_asking"):
@@ -147,7 +148,7 @@ class Workers:
                         if leased is None:
                             return False
                         held.enter_context(self._counted("_training"))
-                    return self._train(experiment, task, *leased)
+                    return self._train(experiment, task, seat, *leased)
         except FailedPrecondition:  # no free slot: somebody runs something by hand
             return False
         except CannotRun as error:
@@ -195,7 +196,9 @@ class Workers:
                 return None
         return None
 
-    def _train(self, experiment: Experiment, task: Task, suggestion: Suggestion, old_lease: bool) -> bool:
+    def _train(
+        self, experiment: Experiment, task: Task, seat: Seat, suggestion: Suggestion, old_lease: bool
+    ) -> bool:
         """Train one suggestion and see to it that this is known; whether something was recorded."""
         task = replace(
             task,
@@ -203,7 +206,7 @@ class Workers:
             seed=seed_of(experiment.seed, suggestion.ordinal),
             suggestion_id=suggestion.id,
         )
-        run = Run(task)
+        run = Run(task, seat=seat)
         if self._giving_up.is_set():
             run.steering.cancel()
         log.info("%s #%d starts (attempt %d)", experiment.id, suggestion.ordinal, suggestion.attempt)
