@@ -1,4 +1,4 @@
-"""Results as a table: rows of plain values, CSV, and a pandas DataFrame where pandas is installed."""
+"""Results as a table: rows of plain values, CSV; Parquet and a pandas DataFrame where those are installed."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
@@ -93,6 +93,36 @@ def write_csv(path: str | Path, names: Sequence[str], table: Iterable[Mapping[st
 
 def _text(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def write_parquet(path: str | Path, experiment: Experiment, table: Sequence[Mapping[str, Any]]) -> Path:
+    """Write the rows as Parquet, with the types of `_arrow_type`; gives the path.
+
+    Raises:
+        FailedPrecondition: pyarrow is not installed.
+    """
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise FailedPrecondition(
+            "Parquet needs pyarrow: run `pip install 'paretune[parquet]'`, or write CSV.",
+            reason="PYARROW_MISSING",
+        ) from None
+    schema = pa.schema([(name, _arrow_type(pa, experiment, name)) for name in header(experiment)])
+    parquet.write_table(pa.Table.from_pylist([dict(row) for row in table], schema), path)
+    return Path(path)
+
+
+def _arrow_type(pa: Any, experiment: Experiment, column: str) -> Any:
+    """Numbers are int64 or float64, times are in microseconds UTC, `efficient` is a bool, the rest text."""
+    parameters, metrics = columns(experiment)
+    kinds = {parameters[parameter.name]: parameter.kind for parameter in experiment.space}
+    kinds |= dict.fromkeys([*metrics.values(), *(f"{name}_stddev" for name in metrics)], float)
+    kinds |= {"ordinal": int, "step": int, "attempt": int, "efficient": bool}
+    if column.endswith("_time") and column in TRAILING:
+        return pa.timestamp("us", tz="UTC")
+    return {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string()}[kinds.get(column, str)]
 
 
 def dataframe(experiment: Experiment, table: Sequence[Mapping[str, Any]]) -> Any:

@@ -212,6 +212,14 @@ class ExperimentHandle(HandleInsight):
         """Write all observations as CSV; gives the path."""
         return frame.write_csv(path, frame.header(self.experiment), self.to_rows())
 
+    def to_parquet(self, path: str | Path) -> Path:
+        """Write all observations as Parquet; gives the path.
+
+        Raises:
+            FailedPrecondition: pyarrow is not installed.
+        """
+        return frame.write_parquet(path, self.experiment, self.to_rows())
+
     def to_dataframe(self) -> Any:
         """All observations as a `pandas.DataFrame`; `efficient` marks the front.
 

@@ -2,36 +2,81 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from paretune import transfer
+from paretune import imports, transfer
 from paretune.cli.console import relative, remark
 from paretune.cli.target import Database, Server, find, opened
 from paretune.errors import InvalidArgument
+from paretune.imports import ax, optuna, sigopt
 
 JSON_LINES = (".jsonl", ".json", ".ndjson")
 
 
+class Origin(Enum):
+    """Where a search was begun."""
+
+    optuna = "optuna"
+    ax = "ax"
+    sigopt = "sigopt"
+
+
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote: records, rows or CSV.")],
+    source: Annotated[
+        str, typer.Argument(metavar="FILE", help="What `export` wrote; with --from optuna a storage URL.")
+    ],
     into: Annotated[
         str | None,
         typer.Option(metavar="EXPERIMENT", help="Add the rows of a table to this one.", show_default=False),
     ] = None,
+    origin: Annotated[
+        Origin | None,
+        typer.Option("--from", help="A search that was begun elsewhere.", show_default=False),
+    ] = None,
+    id: Annotated[str, typer.Option(help="With --from: id of the experiment.", show_default="its name")] = "",
+    study: Annotated[
+        str, typer.Option(help="With --from optuna: which study.", show_default="the only one")
+    ] = "",
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="With --from optuna: names of its values, in order.", show_default=False),
+    ] = None,
     server: Server = None,
     database: Database = None,
 ) -> None:
-    """Record what `export` wrote.
+    r"""Record what `export` wrote, or a search that was begun elsewhere.
 
     A file of `export --whole` becomes the experiment that it was, with the same ids, ordinals and times. A
     table, CSV or JSON Lines, is added to the experiment named by --into. Run again, the same file changes
     nothing.
 
-    Example: paretune import digits.jsonl --db other.db
+    With --from: an Optuna storage, a JSON snapshot of Ax, or a SigOpt-style experiment in JSON or YAML
+    becomes an experiment with all its finished trials. Run again, it adds those that are new.
+
+    \b
+    Examples:
+      paretune import digits.jsonl --db other.db
+      paretune import sqlite:///study.db --from optuna --metric accuracy --metric latency
+      paretune import snapshot.json --from ax
     """
+    if origin is None and (id or study or metric):
+        raise InvalidArgument("--id, --study and --metric are for --from.")
+    if origin is not None:
+        if into is not None:
+            raise InvalidArgument("--into is for tables; --from makes an experiment, see --id.")
+        foreign = _foreign(origin, source, study, metric or ())
+        with opened(server, database, create=True) as client:
+            made, new = imports.record(client, foreign, id)
+        for sentence in foreign.remarks:
+            remark(sentence)
+        remark(f"Recorded {made.id} with {new} new observations of {len(foreign.observations)}.")
+        return
+    file = Path(source)
     try:
         with file.open(newline="", encoding="utf-8") as lines:
             text = lines.read().splitlines(keepends=True)
@@ -53,6 +98,14 @@ def import_(
         experiment = find(client, into)
         count = transfer.import_rows(client, experiment, rows)
         remark(f"Recorded {count} observations in {experiment.id}.")
+
+
+def _foreign(origin: Origin, source: str, study: str, metrics: Sequence[str]) -> imports.Foreign:
+    if origin is Origin.optuna:
+        return optuna.read(source, study, metrics)
+    if study or metrics:
+        raise InvalidArgument("--study and --metric are for --from optuna.")
+    return ax.read(Path(source)) if origin is Origin.ax else sigopt.read(Path(source))
 
 
 def backup(

@@ -178,6 +178,7 @@ class Format(Enum):
 
     csv = "csv"
     jsonl = "jsonl"
+    parquet = "parquet"
 
 
 def export(
@@ -197,7 +198,7 @@ def export(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format jsonl.")] = False,
 ) -> None:
-    """Write every observation as CSV or JSON Lines.
+    """Write every observation as CSV, JSON Lines or Parquet.
 
     One row each: configuration, metrics with standard errors, outcome, worker and times. With --whole: the
     experiment, its suggestions, observations and checkpoints, as they are recorded.
@@ -205,7 +206,7 @@ def export(
     Example: paretune export digits -o digits.csv
     """
     if whole:
-        if kind is Format.csv:
+        if kind in (Format.csv, Format.parquet):
             raise InvalidArgument("--whole writes JSON Lines; leave --format out.")
         with opened(server, database) as client:
             records = list(transfer.export_records(client, find(client, name).id))
@@ -216,11 +217,18 @@ def export(
     if kind is None:
         lines = as_json or (output is not None and output.suffix in (".jsonl", ".json", ".ndjson"))
         kind = Format.jsonl if lines else Format.csv
+        if output is not None and output.suffix == ".parquet":
+            kind = Format.parquet
+    if kind is Format.parquet and output is None:
+        raise InvalidArgument("Parquet is not for standard output: name a file with --output.")
     with opened(server, database) as client:
         handle = ExperimentHandle(client, find(client, name))
         names, rows = frame.header(handle.experiment), handle.to_rows()
-    write = _write_csv if kind is Format.csv else _write_lines
-    _save(output, lambda file: write(file, names, rows))
+    if kind is Format.parquet and output is not None:
+        _save_parquet(output, handle.experiment, rows)
+    else:
+        write = _write_csv if kind is Format.csv else _write_lines
+        _save(output, lambda file: write(file, names, rows))
     if output:
         remark(f"Wrote {len(rows)} observations to {relative(output)}.")
 
@@ -239,6 +247,13 @@ def _save(output: Path | None, write: Callable[[IO[str]], object]) -> None:
             write(file)
     except OSError as error:
         raise InvalidArgument(f"--output: cannot write {output}: {error.strerror}.") from None
+
+
+def _save_parquet(output: Path, experiment: Experiment, rows: list[dict[str, Any]]) -> None:
+    try:
+        frame.write_parquet(output, experiment, rows)
+    except OSError as error:
+        raise InvalidArgument(f"--output: cannot write {output}: {error.strerror or error}.") from None
 
 
 def _write_csv(file: IO[str], names: list[str], rows: list[dict[str, Any]]) -> None:

@@ -105,3 +105,44 @@ def test_backup_and_restore(at, paretune, moved, folder):
     (folder / "copy.db").write_bytes(b"hello")
     assert "damaged" in paretune("restore", "copy.db", "--db", "third.db").err
     assert not (folder / "third.db").exists()
+
+
+def test_a_search_from_elsewhere_becomes_an_experiment_and_grows(at, folder):
+    body = {
+        "name": "From elsewhere",
+        "parameters": [{"name": "x", "type": "double", "bounds": {"min": 0, "max": 1}}],
+        "metrics": [{"name": "a", "objective": "maximize"}, {"name": "b", "objective": "minimize"}],
+        "observations": [
+            {"assignments": {"x": x}, "values": [{"name": "a", "value": x}, {"name": "b", "value": x * x}]}
+            for x in (0.1, 0.5)
+        ],
+    }
+    (folder / "other.json").write_text(json.dumps(body))
+    ended = at("import", "other.json", "--from", "sigopt")
+    assert ended.err.endswith("Recorded from-elsewhere with 2 new observations of 2.\n"), ended
+    body["observations"].append({"assignments": {"x": 0.9}, "failed": True})
+    (folder / "other.json").write_text(json.dumps(body))
+    assert "1 new observations of 3" in at("import", "other.json", "--from", "sigopt").err
+    assert "0 new observations of 3" in at("import", "other.json", "--from", "sigopt").err
+    assert len(json.loads(at("front", "from-elsewhere", "--json").out)["points"]) == 2
+    body["metrics"][0]["name"] = "c"
+    (folder / "other.json").write_text(json.dumps(body | {"observations": []}))
+    refused = at("import", "other.json", "--from", "sigopt")
+    assert refused.code == 2
+    assert "other metrics" in refused.err
+    assert at("import", "other.json", "--from", "ax", "--study", "x").code == 2
+
+
+def test_parquet_has_types(at, moved, folder):
+    from pyarrow import parquet
+
+    assert at("export", "moved", "-o", "moved.parquet").code == 0
+    table = parquet.read_table(folder / "moved.parquet")
+    assert table.num_rows == 4
+    kinds = {field.name: str(field.type) for field in table.schema}
+    assert (kinds["x"], kinds["n"], kinds["kind"], kinds["score"]) == ("double", "int64", "string", "double")
+    assert kinds["create_time"] == "timestamp[us, tz=UTC]"
+    assert table.column("score_stddev").to_pylist()[:2] == [0.01, 0.01]
+    assert at("export", "moved", "--format", "parquet").code == 2
+    assert at("export", "moved", "--whole", "--format", "parquet").code == 2
+    assert at("export", "moved", "-o", "no/folder/moved.parquet").code == 2
