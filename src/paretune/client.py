@@ -31,6 +31,7 @@ from paretune.observation import (
 )
 from paretune.parameters import Scalar
 from paretune.record_verbs import RecordVerbs
+from paretune.rpc import tracing
 from paretune.rpc.channel import DEFAULT_TIMEOUT, open_channel
 from paretune.rpc.credentials import Credentials
 from paretune.rpc.status import translated
@@ -61,6 +62,7 @@ class Client(RecordVerbs, InsightVerbs):
         self.address = address
         self.timeout = timeout
         self._closed = False
+        tracing.start_client()
         self.credentials = Credentials.from_environment() if credentials is None else credentials
         self._channel = open_channel(
             address, retries=False, credentials=self.credentials
@@ -98,8 +100,10 @@ class Client(RecordVerbs, InsightVerbs):
         while True:
             left = max(begin + limit - time.monotonic(), 0.001)
             try:
-                with translated():
-                    return call.read(invoke(call.request, timeout=min(left, self.timeout), metadata=metadata))
+                with translated(), tracing.trial(call.request) as trial:
+                    reply = invoke(call.request, timeout=min(left, self.timeout), metadata=metadata)
+                    trial.follow(reply)
+                    return call.read(reply)
             except ParetuneError as error:
                 elapsed = time.monotonic() - begin
                 time.sleep(retries.delay(with_advice(error, self.address, elapsed), elapsed))

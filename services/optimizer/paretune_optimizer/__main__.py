@@ -95,6 +95,7 @@ def main(
     key: options.Key = None,
     insecure: options.Insecure = False,
     metrics_at: options.Metrics = "",
+    traces_to: options.Traces = "",
     log_level: options.LogLevel = "INFO",
     log_format: options.Logs = LogFormat.TEXT,
     config_file: options.Config = None,
@@ -104,6 +105,7 @@ def main(
     # One math thread: on small matrices more cost more than they give, and change the last bits of results.
     threadpool_limits(limits=1)
     try:
+        options.begin_tracing("optimizer", traces_to)
         tls_server = options.server_tls(tls_cert, tls_key, client_ca)
         serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit, metrics_at)
         credentials = options.client_credentials(token_file, tls, ca, cert, key, insecure)

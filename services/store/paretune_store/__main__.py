@@ -93,6 +93,7 @@ def main(
         bool, typer.Option("--replace", help="With --restore: keep an existing file beside the new one.")
     ] = False,
     metrics_at: options.Metrics = "",
+    traces_to: options.Traces = "",
     log_level: options.LogLevel = "INFO",
     log_format: options.Logs = LogFormat.TEXT,
     config_file: options.Config = None,
@@ -107,6 +108,7 @@ def main(
         if put_back is not None:
             _restore(put_back, database, replace)
             return
+        options.begin_tracing("store", traces_to)
         tls_server = options.server_tls(tls_cert, tls_key, client_ca)
         serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit, metrics_at)
         asyncio.run(run(serving, database, network, keep_days))

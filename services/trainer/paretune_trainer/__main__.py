@@ -177,6 +177,7 @@ def main(
     key: options.Key = None,
     insecure: options.Insecure = False,
     metrics_at: options.Metrics = "",
+    traces_to: options.Traces = "",
     log_level: options.LogLevel = "INFO",
     log_format: options.Logs = LogFormat.TEXT,
     config_file: options.Config = None,
@@ -204,6 +205,7 @@ def main(
             memory_bytes=memory_mb * 1024**2,
             warm=warm,
         )
+        options.begin_tracing("trainer", traces_to)
         tls_server = options.server_tls(tls_cert, tls_key, client_ca)
         serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit, metrics_at)
         credentials = options.client_credentials(token_file, tls, ca, cert, key, insecure)

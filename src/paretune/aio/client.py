@@ -27,6 +27,7 @@ from paretune.observation import (
     SuggestionState,
 )
 from paretune.parameters import Scalar
+from paretune.rpc import tracing
 from paretune.rpc.channel import DEFAULT_TIMEOUT, open_async_channel
 from paretune.rpc.credentials import Credentials
 from paretune.rpc.status import translated
@@ -49,6 +50,7 @@ class AsyncClient(AsyncInsightVerbs):
         self.address = address
         self.timeout = timeout
         self._closed = False
+        tracing.start_client()
         self.credentials = Credentials.from_environment() if credentials is None else credentials
         self._channel = open_async_channel(address, retries=False, credentials=self.credentials)
         self._blocking: Client | None = None
@@ -90,10 +92,10 @@ class AsyncClient(AsyncInsightVerbs):
         while True:
             left = max(begin + limit - time.monotonic(), 0.001)
             try:
-                with translated():
-                    return call.read(
-                        await invoke(call.request, timeout=min(left, self.timeout), metadata=metadata)
-                    )
+                with translated(), tracing.trial(call.request) as trial:
+                    reply = await invoke(call.request, timeout=min(left, self.timeout), metadata=metadata)
+                    trial.follow(reply)
+                    return call.read(reply)
             except ParetuneError as error:
                 elapsed = time.monotonic() - begin
                 await asyncio.sleep(retries.delay(with_advice(error, self.address, elapsed), elapsed))

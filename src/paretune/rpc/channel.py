@@ -5,6 +5,7 @@ import uuid
 
 import grpc
 
+from paretune.rpc import tracing
 from paretune.rpc.credentials import NONE, Credentials
 
 DEFAULT_TIMEOUT = 30.0
@@ -50,8 +51,8 @@ def open_channel(address: str, *, retries: bool = True, credentials: Credentials
     credentials.check(address)
     secure = credentials.channel_credentials()
     if secure is None:
-        return grpc.insecure_channel(address, options=_options(retries))
-    return grpc.secure_channel(address, secure, options=_options(retries))
+        return tracing.traced(grpc.insecure_channel(address, options=_options(retries)))
+    return tracing.traced(grpc.secure_channel(address, secure, options=_options(retries)))
 
 
 def open_async_channel(
@@ -60,9 +61,10 @@ def open_async_channel(
     """As `open_channel`, for asyncio."""
     credentials.check(address)
     secure = credentials.channel_credentials()
+    interceptors = tracing.client_interceptors()
     if secure is None:
-        return grpc.aio.insecure_channel(address, options=_options(retries))
-    return grpc.aio.secure_channel(address, secure, options=_options(retries))
+        return grpc.aio.insecure_channel(address, _options(retries), interceptors=interceptors)
+    return grpc.aio.secure_channel(address, secure, _options(retries), interceptors=interceptors)
 
 
 def _options(retries: bool) -> list[tuple[str, str | int]]:

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError, Message
 from paretune import metrics
 from paretune.access import Caller, enter
 from paretune.errors import InternalError, InvalidArgument, ParetuneError, ResourceExhausted
-from paretune.rpc import logs
+from paretune.rpc import logs, tracing
 from paretune.rpc.admission import Admission
 from paretune.rpc.audit import Audit
 from paretune.rpc.gate import OPEN_TO_ALL, Gate, remember
@@ -128,7 +128,9 @@ class _Call:
     def _note(self, context: Any, error: Exception | None) -> None:
         method, peer = self._details.method, context.peer()
         self._audit.note(method, self._who, peer, self._request, error)
-        code = code_of(error).name if error else "OK"
+        status = code_of(error) if error else grpc.StatusCode.OK
+        tracing.ended(status)
+        code = status.name
         seconds = time.perf_counter() - self._begin
         metrics.call_ended(method, code, None if self._streams_out else seconds)
         logs.call_ended(method, self._request, peer, code, seconds, str(error or ""))

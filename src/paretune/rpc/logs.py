@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from paretune.rpc import tracing
+
 log = logging.getLogger("paretune")
 calls = logging.getLogger("paretune.calls")
 
 current_call: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("current_call")
-"""Method and request_id of the call that is being answered."""
+"""Method, request_id and trace_id of the call that is being answered."""
 
 
 class LogFormat(StrEnum):
@@ -57,7 +59,8 @@ def configure_logging(service: str, level: str = "INFO", format: LogFormat = Log
 def begin_call(method: str, request: Any) -> None:
     """From now on records on this task name the call."""
     request_id = getattr(request, "request_id", "")
-    current_call.set({"method": method} | ({"request_id": request_id} if request_id else {}))
+    facts = {"method": method, "request_id": request_id, "trace_id": tracing.trace_id()}
+    current_call.set({name: value for name, value in facts.items() if value})
 
 
 def call_ended(method: str, request: Any, peer: str, code: str, seconds: float, text: str = "") -> None:

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from paretune.errors import FailedPrecondition
 from paretune.parameters import unknown_name
+from paretune.rpc import tracing
 from paretune.rpc.credentials import Credentials
 from paretune.rpc.logs import LogFormat
 from paretune.rpc.server import CannotListen
@@ -93,6 +95,16 @@ Metrics = Annotated[
         show_default="nowhere",
     ),
 ]
+Traces = Annotated[
+    str,
+    typer.Option(
+        "--traces",
+        envvar="PARETUNE_TRACES",
+        metavar="URL",
+        help="Collector for OpenTelemetry (OTLP over gRPC), such as http://127.0.0.1:4317.",
+        show_default="nowhere",
+    ),
+]
 LogLevel = Annotated[
     str,
     typer.Option(envvar="PARETUNE_LOG_LEVEL", help="DEBUG (a line for every call), INFO, WARNING or ERROR."),
@@ -148,6 +160,18 @@ def run(service: str, main: Callable[..., None]) -> None:
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(service)(main)
     app()
+
+
+def begin_tracing(service: str, endpoint: str) -> None:
+    """Send spans there from now on; empty: do not.
+
+    Raises:
+        CannotListen: OpenTelemetry is not installed.
+    """
+    try:
+        tracing.start(service, endpoint)
+    except FailedPrecondition as error:
+        raise CannotListen(str(error)) from None
 
 
 def server_tls(cert: Path | None, key: Path | None, client_ca: Path | None) -> ServerTls | None:

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from paretune import metrics
 from paretune.limits import MAX_HEADER_BYTES, MAX_MESSAGE_BYTES, MAX_STREAMS
+from paretune.rpc import tracing
 from paretune.rpc.audit import Audit, CannotAudit
 from paretune.rpc.credentials import is_local
 from paretune.rpc.gate import Gate
@@ -113,7 +114,9 @@ def open_server(
         CannotListen: the address is taken or not allowed, or a door cannot be set up.
     """
     serving.check()
-    server = grpc.aio.server(interceptors=(serving.doors(services),), options=OPTIONS)
+    server = grpc.aio.server(
+        interceptors=(*tracing.server_interceptors(), serving.doors(services)), options=OPTIONS
+    )
     register(server)
     try:
         if serving.tls is None:
