@@ -64,7 +64,7 @@ def outcome(run: Run, count: int) -> Outcome:
 def merged_share(space: Problem, ours: Array, theirs: Array) -> tuple[float, int]:
     """Share of the merged frontier that only the first set of values has, and the frontier's points.
 
-    Points are distinct vectors, as in `paretune.study`: what both have counts for neither.
+    Points are distinct vectors, as in `paretune.study.comparison`: what both have counts for neither.
     """
     both = np.vstack([ours, theirs]) * space.signs
     efficient = efficient_rows(both)

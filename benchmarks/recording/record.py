@@ -33,7 +33,7 @@ from typing import Any, TextIO
 import numpy as np
 from benchmarks.recording.turns import Turns
 
-from paretune.study_report import commit_of
+from paretune.study.figures import commit_of
 from paretune_trainer.facts import runtime_facts
 from paretune_trainer.workload import Infeasible, ParameterSpec, Value, Workload, builtin_workloads
 

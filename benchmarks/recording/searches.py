@@ -17,7 +17,7 @@ from benchmarks.recording.record import ROOT
 from benchmarks.recording.surrogate import CASES, problem, surrogate
 from benchmarks.recording.table import DATA, Array
 
-from paretune.study_report import commit_of
+from paretune.study.figures import commit_of
 
 LOG = DATA / "versus_random.jsonl"
 

@@ -13,7 +13,7 @@ from benchmarks.recording.surrogate import efficient_rows, problem, surrogate
 from benchmarks.recording.table import Array
 
 from paretune import plot
-from paretune.study_plots import COLOURS
+from paretune.study.axes import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

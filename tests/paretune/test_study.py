@@ -10,22 +10,23 @@ import pytest
 from PIL import Image
 
 import paretune as pt
-from paretune import study_plots, study_report
 from paretune.experiment import Experiment, Policy, Strategy, Workload
 from paretune.insight import Attainment, AttainmentSource, AttainmentSurface, VorobevExpectation
 from paretune.observation import MetricValue, Observation, Outcome, OutcomeKind, ParetoFront, ParetoPoint
 from paretune.space import SearchSpace
-from paretune.study import (
+from paretune.study import animation, page, report
+from paretune.study.comparison import (
     MODEL_BASED,
     RANDOM,
     Search,
     Study,
-    differences,
     first_reach,
     is_feasible,
     merged_frontier,
     shared_reference_point,
 )
+from paretune.study.figures import Making
+from paretune.study.published import differences
 
 METRICS = (pt.Maximize("accuracy", threshold=0.5), pt.Minimize("cost", unit="s"))
 BEGUN = datetime(2026, 1, 2, tzinfo=UTC)
@@ -168,11 +169,11 @@ def test_what_cannot_be_compared_is_said(workload, settings, said):
 
 def test_the_efficient_ones_of_two_metrics():
     values = [(0.5, 2.0), (0.9, 5.0), (0.5, 1.0), (0.9, 6.0), (0.4, 1.0), (0.9, 5.0)]
-    assert study_plots.efficient(METRICS, values) == [(0.9, 5.0), (0.5, 1.0)]
+    assert animation.efficient(METRICS, values) == [(0.9, 5.0), (0.5, 1.0)]
 
 
 def test_the_report_needs_no_other_file_and_escapes_everything(study, tmp_path):
-    files = study_report.write(study, study_report.Making(f"paretune study {NASTY}", "abc", "m"), tmp_path)
+    files = report.write(study, Making(f"paretune study {NASTY}", "abc", "m"), tmp_path)
     page = files["report"].read_text().replace("&nbsp;", " ")
     assert NASTY not in page
     assert "<script" not in page
@@ -188,7 +189,7 @@ def test_the_report_needs_no_other_file_and_escapes_everything(study, tmp_path):
 
 
 def test_results_say_how_they_were_made(study, tmp_path):
-    files = study_report.write(study, study_report.Making("paretune study", "abc", "m"), tmp_path)
+    files = report.write(study, Making("paretune study", "abc", "m"), tmp_path)
     rows = list(csv.DictReader(io.StringIO(files["csv"].read_text())))
     assert [row["search"] for row in rows] == [MODEL_BASED] * 5 + [RANDOM] * 4
     assert {(row["preset"], row["seed"], row["commit"], row["made.torch"]) for row in rows} == {
@@ -202,7 +203,7 @@ def test_results_say_how_they_were_made(study, tmp_path):
 
 def test_a_study_without_anything_feasible_has_a_report(tmp_path):
     both = [search(label, [(0.1, 1.0)], (), ()) for label in (MODEL_BASED, RANDOM)]
-    files = study_report.write(Study(*both, {}), study_report.Making("x", "", "m"), tmp_path)
+    files = report.write(Study(*both, {}), Making("x", "", "m"), tmp_path)
     page = files["report"].read_text()
     assert "Neither search found anything feasible" in page
     assert "animation" not in files
@@ -212,10 +213,10 @@ def test_a_study_without_anything_feasible_has_a_report(tmp_path):
     ("seconds", "text"), [(8.24, "8.24 s"), (119, "119 s"), (720, "12 min"), (12240, "3.4 h")]
 )
 def test_durations(seconds, text):
-    assert study_report.duration(seconds) == text
+    assert page.duration(seconds) == text
 
 
 def test_shares():
-    assert [study_report.percent(share) for share in (0.857, 1.0, 0.0, 0.48)] == [
+    assert [page.percent(share) for share in (0.857, 1.0, 0.0, 0.48)] == [
         "85.7 %", "100 %", "0 %", "48 %"
     ]  # fmt: skip

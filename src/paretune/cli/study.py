@@ -20,8 +20,18 @@ from paretune.experiment import Experiment, Policy
 from paretune.experiment_file import load_experiment
 from paretune.handle import ExperimentHandle
 from paretune.insight import Attainment, AttainmentSource
-from paretune.study import LEVELS, MODEL_BASED, RANDOM, SAMPLES, Search, Study, shared_reference_point
-from paretune.study_report import Making, document, number, percent, write
+from paretune.study.comparison import (
+    LEVELS,
+    MODEL_BASED,
+    RANDOM,
+    SAMPLES,
+    Search,
+    Study,
+    shared_reference_point,
+)
+from paretune.study.figures import Making, document
+from paretune.study.page import number, percent
+from paretune.study.report import write
 
 HOME = Path("studies")
 MOST_OF_THREE = 128
