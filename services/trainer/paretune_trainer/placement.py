@@ -28,7 +28,7 @@ _CONTEXT: Final = 600 * 1024**2  # what a CUDA context and its libraries take be
 _LOOK_SECONDS: Final = 0.25
 _RETURN_SECONDS: Final = 5.0
 _UNHEALTHY_SECONDS: Final = 30.0
-_SETTLE_SECONDS: Final = 0.05  # what a stopped process has queued on the device already runs to its end
+_SETTLE_SECONDS: Final = 0.02  # what a stopped process has queued on the device already runs to its end
 
 
 class NoRoom(Exception):

@@ -123,9 +123,10 @@ def time_call(
         synchronize()
         return (clock() - start) / calls
 
+    # Before the device is taken: it lasts longer than many a measurement, and others would wait for it.
+    gc.collect()
     with trial.exclusive():
         was_collecting = gc.isenabled()
-        gc.collect()
         gc.disable()
         try:
             fastest = min(sample(1) for _ in range(warmup))
