@@ -209,6 +209,13 @@ def test_modules_that_start_threads_are_not_forked_from(make_node, train):
     assert first.values[1].value != second.values[1].value
 
 
+def test_modules_that_take_the_launchers_alarm_away_in_forked_processes_do_no_harm(make_node, train):
+    node = make_node(warm="always", slots=1)
+    first, second = (train("sample_fork_hook:pid", on=node) for _ in range(2))
+    assert first.outcome.kind is second.outcome.kind is OK
+    assert first.values[1].value == second.values[1].value
+
+
 def test_warm_and_cold_trials_give_the_same_result(make_node, train):
     cold, warm = (train("draw", on=make_node(warm=mode)).values for mode in ("never", "always"))
     assert cold == warm

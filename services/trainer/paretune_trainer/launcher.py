@@ -47,12 +47,12 @@ class Launcher:
         self._lines: list[dict[str, Any]] = []
         self._descriptors: list[int] = []
         self._rest = b""
-        self._alarm, wake = os.pipe()
-        for descriptor in (self._alarm, wake):
+        self._alarm, self._wake = os.pipe()
+        for descriptor in (self._alarm, self._wake):
             os.set_blocking(descriptor, False)
         # A child's end makes `select` return: the handler does nothing, the wakeup descriptor does.
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
 
     def serve(self) -> None:
         """Run trials until the node closes the control channel."""
@@ -70,7 +70,8 @@ class Launcher:
         if pid == 0:
             self._control.close()
             os.close(self._alarm)
-            os.close(signal.set_wakeup_fd(-1))
+            signal.set_wakeup_fd(-1)  # asyncio, where it is loaded, has done so already
+            os.close(self._wake)
             _become_trial(folder, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
