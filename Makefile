@@ -63,7 +63,7 @@ locks: .venv/deploy/done ## Write docker/*.lock anew: the newest versions within
 	UV=.venv/deploy/bin/uv sh docker/lock.sh
 
 test-ray: .venv/ray ## Trials on a real Ray cluster, one worker of which is killed; a few minutes.
-	$(BIN)/python -m pytest -p no:xdist tests/trainer/ray_cluster.py $(ARGS)
+	$(BIN)/python -m pytest -p no:xdist tests/trainer/ray_cluster.py tests/examples/ray_tune_lane.py $(ARGS)
 
 setup: .venv/dev ## Install everything for development into .venv.
 
@@ -76,7 +76,7 @@ protos: .venv/protos/done ## Generate src/paretune/v1 from protos/.
 bench: .venv/bench/done ## Our engine beside its peers, resumable; see benchmarks/README.md for short and long runs.
 	.venv/bench/bin/python -m benchmarks.comparison $(ARGS)
 
-throughput: .venv/dev .venv/bench/done ## Acknowledged observations, and whole trials beside Optuna's proxy and a bare server, per second.
+throughput: .venv/dev .venv/bench/done .venv/vizier/done ## Acknowledged observations, and whole trials beside Optuna, Vizier and a bare server, per second.
 	$(BIN)/python benchmarks/store_throughput.py | tee benchmarks/published/throughput.txt
 	.venv/bench/bin/python benchmarks/trials_throughput.py --workers 1 --workers 16 --workers 32 | tee -a benchmarks/published/throughput.txt
 
@@ -109,6 +109,12 @@ clean: ## Remove what was built or measured; nothing that git tracks.
 .venv/bench/done: benchmarks/requirements.txt pyproject.toml | .venv/bin/python
 	$(BIN)/python -m venv .venv/bench
 	.venv/bench/bin/python -m pip --disable-pip-version-check install --quiet -c constraints.txt -e . -r $<
+	@touch $@
+
+# OSS Vizier, one of the peers, needs libraries of its time.
+.venv/vizier/done: benchmarks/vizier-requirements.txt
+	python3.11 -m venv .venv/vizier
+	.venv/vizier/bin/python -m pip --disable-pip-version-check install --quiet -r $<
 	@touch $@
 
 # The generator of the documentation site, which nothing else needs.

@@ -1,18 +1,19 @@
-"""Complete trials per second through gRPC: paretune beside Optuna's storage proxy and a bare server.
+"""Complete trials per second through gRPC: paretune beside Optuna, OSS Vizier and a bare server.
 
     .venv/bench/bin/python benchmarks/trials_throughput.py [--workers 1 --workers 32] [--seconds 10]
 
-A trial is a suggestion of 8 parameters and the report of 2 metrics; training takes no time. Both draw at
+A trial is a suggestion of 8 parameters and the report of 2 metrics; training takes no time. All draw at
 random, so that what is compared is storage and transport: paretune's Optimizer and Store with full
-durability (`policy: random`), and Optuna's `run_grpc_proxy_server` on its SQLite storage with
-`RandomSampler`. The floor is a server with two RPCs that stores nothing and answers messages of the same
-size. Workers are threads in two processes, each with one client, on the same machine as the servers;
-`paretune` is measured first and last.
+durability (`policy: random`), Optuna's `run_grpc_proxy_server` on its SQLite storage with `RandomSampler`,
+and OSS Vizier's service on SQLite with RANDOM_SEARCH. The floor is a server with two RPCs that commits each
+call to SQLite in groups, as durable as paretune's Store; `transport` is the same without storing. Workers
+are threads in two processes, each with one client, on the same machine as the servers; `paretune` is
+measured first and last.
 """
 
 import argparse
-import asyncio
 import contextlib
+import functools
 import json
 import os
 import socket
@@ -27,9 +28,14 @@ from concurrent import futures
 from pathlib import Path
 
 import grpc
+import throughput_floor
+import throughput_vizier
 
 PARAMETERS, METRICS, PROCESSES = 8, 2, 2
-SYSTEMS = ("paretune", "optuna", "floor")
+SYSTEMS = ("paretune", "optuna", "vizier", "floor", "transport")
+VIZIER_PYTHON = Path(__file__).resolve().parent.parent / ".venv" / "vizier" / "bin" / "python"
+VIZIER_PAUSE = 10.0
+"""Seconds between Vizier's port being open and its study being there."""
 WARM_UP = 1.0
 """Seconds of work before the clock starts."""
 
@@ -138,53 +144,48 @@ def optuna_worker(address: str) -> Callable[[int], Trial]:
 
 
 @contextlib.contextmanager
-def floor_server(folder: Path) -> Iterator[str]:
-    """A server that stores nothing."""
+def bare_server(folder: Path, database: str = "floor.db") -> Iterator[str]:
+    """A server with two RPCs that commits each call; without `database` it stores nothing."""
     address = free_address()
-    with _process(__file__, "--serve-floor", address):
+    with _process(__file__, "--serve-floor", address, str(folder / database) if database else ""):
         grpc.channel_ready_future(grpc.insecure_channel(address)).result(60)
         yield address
 
 
-def serve_floor(address: str) -> None:
-    """Answer two RPCs with as many bytes as paretune does, until ended."""
-
-    async def answer(request: bytes, context: object) -> bytes:
-        return b"x" * 600
-
-    async def main() -> None:
-        server = grpc.aio.server()
-        handlers = {name: grpc.unary_unary_rpc_method_handler(answer) for name in ("Suggest", "Observe")}
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("floor", handlers),))
-        server.add_insecure_port(address)
-        await server.start()
-        await server.wait_for_termination()
-
-    asyncio.run(main())
+@contextlib.contextmanager
+def vizier_service(folder: Path) -> Iterator[str]:
+    """OSS Vizier's service, storage and algorithm in one process, on an SQLite file."""
+    address = free_address()
+    with _process(__file__, "--serve-vizier", address, str(folder / "vizier.db"), python=python_of("vizier")):
+        grpc.channel_ready_future(grpc.insecure_channel(address)).result(120)
+        time.sleep(VIZIER_PAUSE)
+        yield address
 
 
-def floor_worker(address: str) -> Callable[[int], Trial]:
-    """Two calls, nothing read or written."""
-    channel = grpc.insecure_channel(address)
-    suggest, observe = (channel.unary_unary(f"/floor/{name}") for name in ("Suggest", "Observe"))
+SERVERS = {
+    "paretune": paretune_suite,
+    "optuna": optuna_proxy,
+    "vizier": vizier_service,
+    "floor": bare_server,
+    "transport": functools.partial(bare_server, database=""),
+}
+WORKERS = {
+    "paretune": paretune_worker,
+    "optuna": optuna_worker,
+    "vizier": functools.partial(throughput_vizier.worker, metrics=METRICS),
+    "floor": throughput_floor.worker,
+    "transport": throughput_floor.worker,
+}
 
-    def worker(number: int) -> Trial:
-        def trial() -> None:
-            suggest(b"x" * 80, timeout=60)
-            observe(b"x" * 200, timeout=60)
 
-        return trial
-
-    return worker
-
-
-SERVERS = {"paretune": paretune_suite, "optuna": optuna_proxy, "floor": floor_server}
-WORKERS = {"paretune": paretune_worker, "optuna": optuna_worker, "floor": floor_worker}
+def python_of(system: str) -> str:
+    """The interpreter that has what a system needs."""
+    return str(VIZIER_PYTHON) if system == "vizier" else sys.executable
 
 
 @contextlib.contextmanager
-def _process(*words: str) -> Iterator[None]:
-    process = subprocess.Popen([sys.executable, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _process(*words: str, python: str = sys.executable) -> Iterator[None]:
+    process = subprocess.Popen([python, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:
@@ -228,7 +229,7 @@ def measure(system: str, workers: int, seconds: float, parent: Path | None) -> f
     """Trials per second of one system with so many workers, on a fresh database; printed and returned."""
     with tempfile.TemporaryDirectory(dir=parent) as folder, SERVERS[system](Path(folder)) as address:
         shares = [workers // PROCESSES + (n < workers % PROCESSES) for n in range(min(PROCESSES, workers))]
-        command = [sys.executable, __file__, "--load", system, address]
+        command = [python_of(system), __file__, "--load", system, address]
         with futures.ThreadPoolExecutor(len(shares)) as pool:
             said = list(
                 pool.map(
@@ -267,17 +268,23 @@ def main() -> None:
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--folder", type=Path, help="where to put the databases; the disk matters")
     parser.add_argument("--serve-optuna", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--serve-floor", help=argparse.SUPPRESS)
+    parser.add_argument("--serve-vizier", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--serve-floor", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--load", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve_optuna:
         serve_optuna(*arguments.serve_optuna)
     elif arguments.serve_floor:
-        serve_floor(arguments.serve_floor)
+        throughput_floor.serve(*arguments.serve_floor)
+    elif arguments.serve_vizier:
+        throughput_vizier.serve(*arguments.serve_vizier, PARAMETERS, METRICS)
     elif arguments.load:
         system, address, workers, seconds = arguments.load
         load(system, address, int(workers), float(seconds))
     else:
+        if "vizier" in arguments.systems and not VIZIER_PYTHON.exists():
+            print(f"vizier is left out: there is no {VIZIER_PYTHON} (make .venv/vizier/done, Python 3.11)")
+            arguments.systems.remove("vizier")
         version, busy = sys.version.split()[0], os.getloadavg()[0]
         print(f"{os.cpu_count()} cores, load {busy:.1f}, Python {version}, grpcio {grpc.__version__}")
         for workers in arguments.workers or [32]:
@@ -286,9 +293,9 @@ def main() -> None:
             for system in [*arguments.systems, *again]:
                 rate = measure(system, workers, arguments.seconds, arguments.folder)
                 rates.setdefault(system, []).append(rate)
-            if {"paretune", "optuna"} <= {*rates}:
-                ours, theirs = statistics.mean(rates["paretune"]), rates["optuna"][0]
-                print(f"paretune : optuna at {workers} workers = {ours / theirs:.1f}")
+            ours = statistics.mean(rates.get("paretune", [0.0]))
+            for peer in [name for name in rates if name != "paretune" and "paretune" in rates]:
+                print(f"paretune : {peer} at {workers} workers = {ours / rates[peer][0]:.2f}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
+from full_house import full_house
 
 from paretune.local import free_ports
 from paretune.rpc.credentials import Credentials
@@ -27,6 +28,7 @@ from paretune.rpc.health import wait_until_serving
 
 CLIENTS = Path(__file__).resolve().parent
 CASES = sorted((CLIENTS / "conformance").glob("*.json"))
+OVERLOAD_CASES = sorted((CLIENTS / "conformance" / "overload").glob("*.json"))
 BUILD_SECONDS = 600
 RUN_SECONDS = 120
 
@@ -67,6 +69,8 @@ class Language:
         Raises:
             Failed: with what it printed.
         """
+        # Go's gRPC before 1.40 retries only when told so in the environment.
+        environment = {"GRPC_GO_RETRY": "on", **environment}
         return _run([*command, *arguments], CLIENTS / self.name, RUN_SECONDS, environment)
 
 
@@ -133,8 +137,8 @@ LANGUAGES = (
 
 
 @contextmanager
-def closed_suite(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """A Store and an Optimizer behind TLS and tokens: the address, and the environment of a client."""
+def closed_suite(folder: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """A suite behind TLS and tokens: its address, that of a full house, and the environment of a client."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.pem")
     certificate = authority.issue_cert("localhost")
@@ -174,11 +178,16 @@ def closed_suite(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
             stack.callback(process.terminate)
         for address in (store, optimizer):
             wait_until_serving(address, RUN_SECONDS, Credentials(ca=folder / "ca.pem"))
-        yield optimizer, {"PARETUNE_CA": doors["PARETUNE_CA"], "PARETUNE_TOKEN": tokens["write"]}
+        full = stack.enter_context(full_house(optimizer, folder))
+        yield optimizer, full, {"PARETUNE_CA": doors["PARETUNE_CA"], "PARETUNE_TOKEN": tokens["write"]}
 
 
-def try_language(language: Language, address: str, environment: Mapping[str, str]) -> dict[str, bool]:
+def try_language(
+    language: Language, address: str, full: str, environment: Mapping[str, str]
+) -> dict[str, bool]:
     """Build and run a client against the services at `address`; case -> whether it passed.
+
+    The cases of overload are run against the full house at `full`.
 
     Raises:
         Failed: it could not be built, its worker failed, or it printed no TAP plan.
@@ -187,8 +196,18 @@ def try_language(language: Language, address: str, environment: Mapping[str, str
     printed = language.run(language.worker, address, environment=environment)
     if not re.search(r"1[02] observations, hypervolume \d", printed):
         raise Failed(f"the worker printed no front:\n{printed}")
+    verdicts: dict[str, bool] = {}
+    for there, files in ((address, CASES), (full, OVERLOAD_CASES)):
+        if files:
+            verdicts |= _verdicts(language, there, files, environment)
+    return verdicts
+
+
+def _verdicts(
+    language: Language, address: str, files: Sequence[Path], environment: Mapping[str, str]
+) -> dict[str, bool]:
     try:
-        printed = language.run(language.conformance, address, *map(str, CASES), environment=environment)
+        printed = language.run(language.conformance, address, *map(str, files), environment=environment)
     except Failed as failure:
         printed = str(failure)
     verdicts = {name: not bad for bad, name in re.findall(r"^(not )?ok \d+ - (.+)$", printed, re.MULTILINE)}
@@ -233,14 +252,14 @@ def main() -> int:
     required = os.environ.get("PARETUNE_REQUIRE_ALL", "") not in ("", "0")
     results: dict[str, dict[str, bool]] = {}
     failed = False
-    with tempfile.TemporaryDirectory() as folder, closed_suite(Path(folder)) as (address, environment):
+    with tempfile.TemporaryDirectory() as folder, closed_suite(Path(folder)) as suite:
         for language in chosen:
             if missing := language.missing():
                 print(f"{language.title}: left out, for lack of {', '.join(missing)}: {language.packages}")
                 failed |= required
                 continue
             try:
-                verdicts = try_language(language, address, environment)
+                verdicts = try_language(language, *suite)
             except (Failed, subprocess.TimeoutExpired) as failure:
                 print(f"{language.title}: {failure}")
                 failed = True

@@ -132,16 +132,20 @@ void CheckError(const Json& step, const grpc::Status& status) {
   packed.ParseFromString(status.error_details());
   paretune::example::ErrorInfo info;
   paretune::example::BadRequest bad;
+  paretune::example::RetryInfo retry;
   const auto ends_with = [](const std::string& text, const std::string& end) {
     return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
   };
   for (const pb::Any& detail : packed.details()) {
     if (ends_with(detail.type_url(), "google.rpc.ErrorInfo")) info.ParseFromString(detail.value());
     if (ends_with(detail.type_url(), "google.rpc.BadRequest")) bad.ParseFromString(detail.value());
+    if (ends_with(detail.type_url(), "google.rpc.RetryInfo")) retry.ParseFromString(detail.value());
   }
   if (step.contains("reason")) Compare("reason", step["reason"], info.reason());
   if (step.contains("metadata"))
     Compare("metadata", Filled(step["metadata"]), std::map<std::string, std::string>(info.metadata().begin(), info.metadata().end()));
+  if (step.contains("retry_ms"))
+    Compare("retry_ms", step["retry_ms"], retry.retry_delay().seconds() * 1000 + retry.retry_delay().nanos() / 1000000);
   const Json fields = step.value("fields", Json::array());
   for (const std::string field : fields)
     if (std::none_of(bad.field_violations().begin(), bad.field_violations().end(),

@@ -37,6 +37,7 @@ type step struct {
 	Reason     string            `json:"reason"`
 	Metadata   interface{}       `json:"metadata"`
 	Fields     []string          `json:"fields"`
+	RetryMs    *int64            `json:"retry_ms"`
 	Reply      interface{}       `json:"reply"`
 	Save       map[string]string `json:"save"`
 	Remember   string            `json:"remember"`
@@ -200,7 +201,7 @@ func checkError(s step, failure error, m memory) error {
 	if err := compare("status", s.Status, codeNames[said.Code()]); err != nil {
 		return err
 	}
-	reason, metadata, fields := "", map[string]interface{}{}, map[string]bool{}
+	reason, metadata, fields, retryMs := "", map[string]interface{}{}, map[string]bool{}, int64(-1)
 	for _, detail := range said.Details() {
 		switch d := detail.(type) {
 		case *errdetails.ErrorInfo:
@@ -212,10 +213,15 @@ func checkError(s step, failure error, m memory) error {
 			for _, violation := range d.FieldViolations {
 				fields[violation.Field] = true
 			}
+		case *errdetails.RetryInfo:
+			retryMs = d.RetryDelay.GetSeconds()*1000 + int64(d.RetryDelay.GetNanos())/1e6
 		}
 	}
 	if s.Reason != "" && s.Reason != reason {
 		return fmt.Errorf("reason: expected %s, got %s", s.Reason, reason)
+	}
+	if s.RetryMs != nil && *s.RetryMs != retryMs {
+		return fmt.Errorf("retry_ms: expected %d, got %d", *s.RetryMs, retryMs)
 	}
 	for _, field := range s.Fields {
 		if !fields[field] {

@@ -11,7 +11,7 @@ import { plain, sendable } from "./json.js";
 type Json = any;
 interface Step {
   call: string; request?: Json; request_hex?: string; deadline_ms?: number; replies?: number; token?: string;
-  status?: string; reason?: string; metadata?: Json; fields?: string[];
+  status?: string; reason?: string; metadata?: Json; fields?: string[]; retry_ms?: number;
   reply?: Json; save?: Record<string, string>; remember?: string; equals?: string;
 }
 class Mismatch extends Error {}
@@ -80,6 +80,7 @@ async function run(client: grpc.Client, step: Step, known: Map<string, string>, 
     compare("status", step.status, grpc.status[failure.code]);
     if (step.reason) compare("reason", step.reason, said.reason);
     if (step.metadata) compare("metadata", filled(step.metadata, known), said.metadata);
+    if (step.retry_ms !== undefined) compare("retry_ms", step.retry_ms, said.retry_ms);
     const missing = (step.fields ?? []).filter((field) => !said.fields.includes(field));
     if (missing.length) throw new Mismatch(`fields: ${missing} are not among ${said.fields}`);
     return;

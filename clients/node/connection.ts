@@ -41,13 +41,16 @@ const DETAILS = protobuf.parse(`syntax = "proto3"; package google.rpc;
   message Status { int32 code = 1; string message = 2; repeated Any details = 3; }
   message ErrorInfo { string reason = 1; string domain = 2; map<string, string> metadata = 3; }
   message Violation { string field = 1; string description = 2; }
-  message BadRequest { repeated Violation field_violations = 1; }`, { keepCase: true }).root;
+  message BadRequest { repeated Violation field_violations = 1; }
+  message Duration { int32 seconds = 1; int32 nanos = 2; }
+  message RetryInfo { Duration retry_delay = 1; }`, { keepCase: true }).root;
 
-/** What a failed call says beside its status: the reason, its variables, and the offending fields. */
+/** What a failed call says beside its status: the reason, its variables, the offending fields, and when to come again. */
 export interface ErrorDetails {
   reason?: string;
   metadata: Record<string, string>;
   fields: string[];
+  retry_ms?: number;
 }
 
 /** Read the google.rpc.Status that travels in `grpc-status-details-bin`. */
@@ -65,6 +68,9 @@ export function details(error: grpc.ServiceError): ErrorDetails {
     } else if (any.type_url.endsWith("google.rpc.BadRequest")) {
       const bad = read("BadRequest", any.value);
       found.fields = (bad.field_violations ?? []).map((violation: { field: string }) => violation.field);
+    } else if (any.type_url.endsWith("google.rpc.RetryInfo")) {
+      const delay = read("RetryInfo", any.value).retry_delay ?? {};
+      found.retry_ms = (delay.seconds ?? 0) * 1000 + (delay.nanos ?? 0) / 1e6;
     }
   }
   return found;

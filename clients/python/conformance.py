@@ -28,6 +28,23 @@ SERVICES = {
     for service in file.services_by_name.values()
 }
 DEADLINE_MS = 30_000
+# Every call here carries a request_id or changes nothing, so sending it again is safe. The delay that an
+# overloaded service asks for (RetryInfo) arrives as grpc-retry-pushback-ms and is honoured by the channel.
+RETRIES = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2.5,
+                "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
+            },
+        }
+    ]
+}
+OPTIONS = [("grpc.service_config", json.dumps(RETRIES))]
 
 
 class Mismatch(Exception):
@@ -75,15 +92,18 @@ def encoded(step: dict[str, Any], kind: Any, known: dict[str, str]) -> bytes:
 
 
 def error_of(failure: grpc.RpcError) -> dict[str, Any]:
-    """Status, reason, metadata and field paths of a failed call."""
+    """Status, reason, metadata, field paths and the delay asked for of a failed call."""
     error: dict[str, Any] = {"status": failure.code().name, "metadata": {}, "fields": []}
     status = rpc_status.from_call(failure)
     for detail in status.details if status else ():
         info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        retry = error_details_pb2.RetryInfo()
         if detail.Unpack(info):
             error |= {"reason": info.reason, "domain": info.domain, "metadata": dict(info.metadata)}
         elif detail.Unpack(bad):
             error["fields"] = [violation.field for violation in bad.field_violations]
+        elif detail.Unpack(retry):
+            error["retry_ms"] = retry.retry_delay.ToMilliseconds()
     return error
 
 
@@ -114,7 +134,7 @@ def run_step(
                     break
     except grpc.RpcError as failure:
         error = error_of(failure)
-        for key in ("status", "reason", "metadata"):
+        for key in ("status", "reason", "metadata", "retry_ms"):
             compare(key, filled(step.get(key), known) if key in step else error.get(key), error.get(key))
         if "status" not in step:
             raise Mismatch(f"expected OK, got {failure.code().name}: {failure.details()}") from None
@@ -142,9 +162,9 @@ def main(address: str, *files: str) -> int:
     """Run every case; the exit code."""
     if certificate := os.environ.get("PARETUNE_CA"):
         credentials = grpc.ssl_channel_credentials(Path(certificate).read_bytes())
-        channel = grpc.secure_channel(address, credentials)
+        channel = grpc.secure_channel(address, credentials, OPTIONS)
     else:
-        channel = grpc.insecure_channel(address)
+        channel = grpc.insecure_channel(address, OPTIONS)
     known, kept = {"run": secrets.token_hex(4)}, {}
     number = failed = 0
     with channel:

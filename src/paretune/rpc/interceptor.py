@@ -15,12 +15,12 @@ from google.protobuf.message import DecodeError, Message
 
 from paretune import metrics
 from paretune.access import Caller, enter
-from paretune.errors import InternalError, InvalidArgument, ParetuneError, ResourceExhausted
+from paretune.errors import InternalError, InvalidArgument, ParetuneError
 from paretune.rpc import logs, tracing
 from paretune.rpc.admission import Admission
 from paretune.rpc.audit import Audit
 from paretune.rpc.gate import OPEN_TO_ALL, Gate, remember
-from paretune.rpc.status import RETRY_PUSHBACK, code_of, status_of
+from paretune.rpc.status import code_of, status_of
 
 log = logging.getLogger("paretune")
 
@@ -155,6 +155,4 @@ async def _abort(context: Any, error: Exception) -> None:
     if not isinstance(error, ParetuneError):
         log.error("unexpected error", exc_info=error)
         error = InternalError("A bug in paretune; the log of the service has the details.")
-    if isinstance(error, ResourceExhausted):
-        context.set_trailing_metadata(((RETRY_PUSHBACK, str(round(error.retry_after * 1000))),))
     await context.abort_with_status(status_of(error))

@@ -77,9 +77,14 @@ def status_of(error: errors.ParetuneError) -> Any:
     for detail in details:
         packed.append(AnyMessage())
         packed[-1].Pack(detail)
-    return rpc_status.to_status(
+    status = rpc_status.to_status(
         status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message, details=packed)
     )
+    if isinstance(error, errors.ResourceExhausted):
+        # Here, because an abort replaces whatever trailing metadata the context had been given before it.
+        pushback = (RETRY_PUSHBACK, str(round(error.retry_after * 1000)))
+        status = status._replace(trailing_metadata=(*status.trailing_metadata, pushback))
+    return status
 
 
 def _fitting(text: str, size: int) -> str:
