@@ -35,8 +35,8 @@ check: .venv/dev .venv/protos/done ## Format, lint, types, imports, protos, stub
 test-clients: .venv/dev ## Build the clients in Node, Go and C++ and run the conformance cases through them.
 	$(BIN)/python clients/run.py --table docs/conformance.md $(ARGS)
 
-test-dashboard: .venv/dev chromium ## All of the dashboard's tests in a browser, with those that take longer.
-	$(BIN)/python -m pytest tests/dashboard tests/dashboard/browser_lane.py $(ARGS)
+test-dashboard: .venv/dev chromium ## The dashboard's tests alone, in a real browser; screenshots go to results/dashboard.
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/dashboard $(ARGS)
 
 test-reliability: .venv/dev ## Kills, power loss, bad disks and networks, overload, broken builds: half an hour; prints a table.
 	@$(BIN)/python tests/reliability/lanes.py reliability $(ARGS)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# images.sh [TARGET...]: build the images paretune/TARGET:TAG (default: store optimizer trainer), print their sizes.
+# images.sh [TARGET...]: build the images paretune/TARGET:TAG (default: store optimizer dashboard trainer), print their sizes.
 #
 #   ENGINE       podman or docker (default: the first that is installed)
 #   BASE_IMAGE   default: made from this machine's packages, so that no registry is needed
@@ -11,7 +11,7 @@ engine=${ENGINE:-$(command -v podman || command -v docker || true)}
 [ -n "$engine" ] || { echo "images: install podman (apt-get install podman runc) or docker" >&2; exit 1; }
 export ENGINE="$engine" CONTAINERS_CONF="${CONTAINERS_CONF:-$PWD/docker/containers.conf}"
 tag=${TAG:-dev} python=${PYTHON:-.venv/bin/python}
-[ $# -gt 0 ] || set -- store optimizer trainer
+[ $# -gt 0 ] || set -- store optimizer dashboard trainer
 if [ -z "${BASE_IMAGE:-}" ]; then
   BASE_IMAGE=localhost/paretune/base:local
   "$engine" image inspect "$BASE_IMAGE" >/dev/null 2>&1 || sh docker/local-base.sh "$BASE_IMAGE" >/dev/null

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Any
 
 from starlette.requests import Request
@@ -27,8 +26,6 @@ MAX_SAMPLE = 20_000
 TABLE_ROWS = 500
 HISTORY = 600
 """Points of a hypervolume curve."""
-HISTORY_TRIALS = 2000
-"""Trials up to which the leases of one are looked up among the events of all."""
 COALESCE_SECONDS = 0.1
 PATIENCE = 120.0
 """Seconds for an Optimizer that reads a long history for the first time."""
@@ -65,7 +62,7 @@ async def trial(request: Request) -> Response:
         await view.ready()
         if not 1 <= ordinal <= view.columns.count:
             raise not_found(ordinal)
-        observation_id, columns_count = view.columns.ids[ordinal - 1], view.columns.count
+        observation_id = view.columns.ids[ordinal - 1]
     got = await services.call(
         "StoreService.GetObservation", store_pb2.GetObservationRequest(observation_id=observation_id), token
     )
@@ -74,7 +71,9 @@ async def trial(request: Request) -> Response:
         name = got.observation.suggestion_id
         suggestion, checkpoints = await asyncio.gather(
             services.call(
-                "StoreService.GetSuggestion", store_pb2.GetSuggestionRequest(suggestion_id=name), token
+                "StoreService.GetSuggestion",
+                store_pb2.GetSuggestionRequest(suggestion_id=name, with_history=True),
+                token,
             ),
             services.call(
                 "StoreService.ListCheckpoints",
@@ -82,41 +81,8 @@ async def trial(request: Request) -> Response:
                 token,
             ),
         )
-        found["suggestion"] = plain(suggestion.suggestion)
-        found["checkpoints"] = [plain(checkpoint) for checkpoint in checkpoints.checkpoints]
-        if columns_count <= HISTORY_TRIALS:
-            found["history"] = await _history(request, name)
+        found |= plain(suggestion) | plain(checkpoints)
     return answer(found)
-
-
-async def _history(request: Request, suggestion_id: str) -> list[dict[str, Any]]:
-    """What happened to a suggestion: who held it when, and how that ended."""
-    asked = store_pb2.WatchRequest(experiment_id=request.path_params["experiment_id"], skip_checkpoints=True)
-    found: list[dict[str, Any]] = []
-    before: Any = None
-    stream = services_of(request).stream("StoreService.Watch", asked, token_of(request))
-    async with aclosing(stream):
-        async for reply in stream:
-            for change in reply.events:
-                if change.HasField("suggestion") and change.suggestion.id == suggestion_id:
-                    found.append(
-                        {"time": change.create_time.ToJsonString(), "text": _told(change.suggestion, before)}
-                    )
-                    before = change.suggestion
-            if reply.caught_up:
-                return found
-    return found
-
-
-def _told(suggestion: Any, before: Any) -> str:
-    """One step in the life of a suggestion, in words."""
-    state = types_pb2.SuggestionState.Name(suggestion.state).removeprefix("SUGGESTION_STATE_").lower()
-    if state == "leased":
-        return f"leased by {suggestion.lease.worker}, attempt {suggestion.attempt}"
-    if state == "queued":
-        held = before is not None and before.HasField("lease")
-        return f"back in the queue: {before.lease.worker} gave it up or fell silent" if held else "queued"
-    return state
 
 
 async def front(request: Request) -> Response:
@@ -191,7 +157,7 @@ async def _changes(view: View, known: int) -> AsyncIterator[bytes]:
 def live_state(view: View) -> dict[str, Any]:
     """The experiment, and its trials that wait or run."""
     return {
-        "experiment": plain(view.experiment),
+        "experiment": plain(view.experiment) | {"progress": view.progress()},
         "active": [
             plain(suggestion) | _last_step(view, suggestion.id)
             for suggestion in sorted(view.active.values(), key=lambda s: s.ordinal)[:200]

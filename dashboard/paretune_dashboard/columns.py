@@ -95,6 +95,13 @@ class Columns:
         self._outcomes = np.concatenate([self._outcomes, np.zeros(size - self.count, np.uint8)])
         self._times = np.concatenate([self._times, np.zeros(size - self.count)])
 
+    def progress(self) -> dict[str, int]:
+        """How many rows there are of each outcome, by the names of Experiment.progress."""
+        counts = np.bincount(self._outcomes[: self.count], minlength=len(OUTCOMES)).tolist()
+        return {"observations": self.count} | {
+            name.lower(): count for name, count in zip(OUTCOMES[1:], counts[1:], strict=True)
+        }
+
     # Choosing rows
 
     def values(self, rows: Any) -> Floats:

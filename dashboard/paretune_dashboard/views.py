@@ -10,6 +10,7 @@ from typing import Any
 from paretune.errors import NotFound, ParetuneError, Unavailable
 from paretune.v1 import store_pb2, types_pb2
 from paretune_dashboard.columns import Columns
+from paretune_dashboard.plain import plain
 from paretune_dashboard.services import Services
 
 log = logging.getLogger("paretune.dashboard")
@@ -19,6 +20,11 @@ MAX_VIEWS = 12
 MAX_ROWS = 400_000
 """Rows kept in all views together: those that nobody looks at go first."""
 ACTIVE = (types_pb2.SUGGESTION_STATE_QUEUED, types_pb2.SUGGESTION_STATE_LEASED)
+ENDINGS = {
+    "cancelled": types_pb2.SUGGESTION_STATE_CANCELLED,
+    "lost": types_pb2.SUGGESTION_STATE_LOST,
+}
+"""Counters of states in which suggestions end without an observation."""
 PAUSE_SECONDS = 1.0
 
 
@@ -65,6 +71,15 @@ class View:
         """
         while not (self.complete or self.columns.count):
             await self._turn()
+
+    def progress(self) -> dict[str, Any]:
+        """Counts as of now: those of `experiment` are as old as its last change."""
+        if not self.complete:
+            return plain(self.experiment.progress)
+        counted = {name: getattr(self.experiment.progress, name) for name in ENDINGS}
+        states = [suggestion.state for suggestion in self.active.values()]
+        leased = states.count(types_pb2.SUGGESTION_STATE_LEASED)
+        return counted | self.columns.progress() | {"leased": leased, "queued": len(states) - leased}
 
     async def _turn(self) -> None:
         moved = self._moved
@@ -160,6 +175,10 @@ class View:
                 self.active[suggestion.id] = suggestion
             else:
                 self.active.pop(suggestion.id, None)
+                for name, state in ENDINGS.items():
+                    if suggestion.state == state:
+                        progress = self.experiment.progress
+                        setattr(progress, name, getattr(progress, name) + 1)
             self.checkpoints.pop(suggestion.id, None)
         elif kind == "observation":
             known = change.observation.ordinal <= self.columns.count

@@ -50,6 +50,7 @@ class Service:
         environment: variables to add to those of this process.
         own_path: whether modules in the working folder may be imported, as a trainer of user code must.
         probe: whether it serves, asked with its address and the seconds to wait.
+        optional: whether the others go on without it when it cannot be kept running.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Service:
     environment: Mapping[str, str] = field(default_factory=dict, hash=False)
     own_path: bool = False
     probe: Callable[[str, float], bool] = is_serving
+    optional: bool = False
 
     def command(self, parent: int) -> list[str]:
         """The command line that runs it tied to the process `parent`."""
@@ -109,6 +111,7 @@ class _Child:
         self.start_at: float | None = 0.0
         self.started_at = 0.0
         self.served = False
+        self.given_up = False
         self._log_start = 0
 
     def start(self, now: float) -> None:
@@ -126,9 +129,9 @@ class _Child:
         self.started_at, self.start_at = now, None
 
     def ready(self) -> bool:
-        if not self.served:
+        if not self.served and not self.given_up:
             self.served = listens(self.service.address) and self.service.probe(self.service.address, 2.0)
-        return self.served
+        return self.served or self.given_up
 
     def last_words(self) -> str:
         """The last line that the service wrote in its present life, without its name."""
@@ -204,7 +207,7 @@ class Supervisor:
         return {c.service.name: c.process.pid for c in children if c.process and c.process.poll() is None}
 
     def wait_until_ready(self, timeout: float = READY_SECONDS) -> None:
-        """Return once every service says that it serves.
+        """Return once every service says that it serves, or is optional and was given up.
 
         Raises:
             ParetuneError: one of them cannot start, with what it said; or did not within `timeout` seconds.
@@ -256,7 +259,7 @@ class Supervisor:
                 self._end(child)
 
     def _tend(self, child: _Child, now: float) -> None:
-        if self._stopping.is_set():
+        if self._stopping.is_set() or child.given_up:
             return
         if child.start_at is not None:
             if now >= child.start_at:
@@ -272,7 +275,12 @@ class Supervisor:
             last = child.last_words()
             times = f" {child.backoff.deaths} times in a row" if child.backoff.deaths > 1 else ""
             said = f", saying: {last.rstrip('.')}" if last else ""
-            self._give_up(last if final and last else f"The {name} {how}{times}{said}. Its log: {child.log}")
+            message = last if final and last else f"The {name} {how}{times}{said}. Its log: {child.log}"
+            if child.service.optional:
+                child.given_up = True
+                self._notify(f"{message}\nThe other services go on without the {name}.")
+            else:
+                self._give_up(message)
             return
         self._notify(f"The {name} {how}; starting it again.")
         child.start_at = now + wait

@@ -40,7 +40,12 @@ WORKLOAD = """
 import time
 
 def train(parameters, trial):
-    time.sleep(float(trial.settings["seconds"]))
+    for step in range(int(trial.settings.get("steps", "1"))):
+        time.sleep(float(trial.settings["seconds"]))
+        print("step", step, flush=True)
+        trial.checkpoint(step, score=parameters["x"] * step)
+        if trial.should_stop():
+            break
     return {"score": (parameters["x"], 0.01), "cost": parameters["x"] ** 2}
 """
 

@@ -1,5 +1,7 @@
 """The page in a real browser: what people do, and what guests may not do."""
 
+import re
+
 import pytest
 from chromium import misdeeds, page_of, picture, visit, wait_for_points
 from playwright.sync_api import expect
@@ -49,6 +51,30 @@ def test_table_drawer_and_keyboard(browser, dashboard, search):
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_label("Filter").fill("not a number")
     expect(page.locator(".controls [role=status]")).to_contain_text("3 of 24")
+    assert misdeeds(page) == []
+
+
+def test_amend_a_result(browser, dashboard):
+    made = dashboard.experiment("to be amended", 12)
+    before = [point.observation.ordinal for point in made.pareto_front()]
+    page = visit(browser, dashboard, f"experiments/{made.id}/trials")
+    page.locator(".virtual tbody tr.link").filter(has_text=re.compile(f"^{before[0]}efficient")).click()
+    page.get_by_role("button", name="Amend …").click()
+    form = page.get_by_role("dialog", name=f"Amend trial {before[0]}")
+    form.get_by_label("accuracy", exact=True).fill("0.125")
+    form.get_by_role("button", name="Amend").click()
+    expect(form.get_by_role("alert")).to_contain_text("reason")
+    form.get_by_label("Why do you amend it?").fill("<b>the wrong data</b>")
+    form.get_by_label("Who are you?").fill("ada")
+    form.get_by_role("button", name="Amend").click()
+    drawer = page.get_by_role("dialog", name=f"Trial {before[0]}", exact=True)
+    expect(drawer).to_contain_text("<b>the wrong data</b>")
+    expect(drawer).to_contain_text("by ada")
+    picture(page, "amended")
+    assert before[0] not in [point.observation.ordinal for point in made.pareto_front()]
+    page.keyboard.press("Escape")
+    row = page.locator(".virtual tbody tr.link").filter(has_text=re.compile(f"^{before[0]}ok0.125"))
+    expect(row).to_be_visible()
     assert misdeeds(page) == []
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -68,6 +69,21 @@ def test_a_service_that_dies_is_started_again_at_the_same_address(make, tmp_path
     assert not any(psutil.pid_exists(pid) for pid in (*before.values(), *after.values()))
     assert is_free(int(one.address.rpartition(":")[2]))
     assert (tmp_path / "logs" / "one.log").read_text().count("hello from") == 2
+
+
+def test_an_optional_service_that_keeps_dying_is_given_up_and_the_others_go_on(make, tmp_path):
+    said = []
+    broken = replace(make("view", "broken", "1"), optional=True)
+    with Supervisor([make("one"), broken], tmp_path, notify=said.append) as supervisor:
+        supervisor.wait_until_ready()
+        until(lambda: len(said) >= 3)
+        assert "The view ended with code 1 3 times in a row" in said[-1]
+        assert said[-1].endswith("The other services go on without the view.")
+        pid = supervisor.pids()["one"]
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: supervisor.pids().get("one") not in (None, pid))
+        supervisor.check()
+        assert list(supervisor.pids()) == ["one"]
 
 
 def test_every_one_of_many_deaths_is_survived(make, tmp_path):

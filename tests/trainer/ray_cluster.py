@@ -1,7 +1,6 @@
 """Trials on a real Ray cluster, also when a worker of it is killed: `make test-ray`."""
 
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -17,8 +16,7 @@ from paretune.parameters import Double
 from paretune_trainer.node import Run, Task
 from paretune_trainer.runner import Listener
 
-HOST, PORT = "127.0.0.2", 26379
-"""Loopback; Ray takes 127.0.0.1 for the machine's address to others."""
+PORT = 26379
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +30,6 @@ def cluster(tmp_path_factory):
     program = [sys.executable, "-m", "ray.scripts.scripts"]
     environment = {**os.environ, "RAY_DISABLE_IMPORT_WARNING": "1", "RAY_USAGE_STATS_ENABLED": "0"}
     environment["RAY_agent_register_timeout_ms"] = "300000"
-    # `ray start` asks for a token; the trainer and its tasks find it in their environment.
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    os.environ.update(token)
-    environment |= token
     # Given ports: otherwise the raylet waits some seconds for its agents to choose, which busy machines miss.
     named = (
         "dashboard-agent-grpc-port",
@@ -44,8 +38,8 @@ def cluster(tmp_path_factory):
         "runtime-env-agent-port",
     )
     ports = [f"--{name}={PORT + 1 + number}" for number, name in enumerate(named)]
-    address = f"{HOST}:{PORT}"
-    command = [*program, "start", "--head", f"--node-ip-address={HOST}", f"--port={PORT}", "--num-cpus=2",
+    address = f"127.0.0.1:{PORT}"
+    command = [*program, "start", "--head", "--node-ip-address=127.0.0.1", f"--port={PORT}", "--num-cpus=2",
                "--include-dashboard=false", f"--temp-dir={folder}", "--object-store-memory=100000000",
                "--block", *ports]  # fmt: skip
     process = subprocess.Popen(
@@ -61,8 +55,6 @@ def cluster(tmp_path_factory):
     yield address
     os.killpg(process.pid, signal.SIGTERM)
     process.wait(60)
-    for name in token:
-        del os.environ[name]
 
 
 def busy_workers():

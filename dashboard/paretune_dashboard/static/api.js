@@ -50,15 +50,27 @@ export function address(path, query = {}) {
 
 async function request(method, path, query, body) {
   const headers = {};
-  if (method !== "GET") Object.assign(headers, { "Content-Type": "application/json", "X-CSRF-Token": session.csrf });
+  if (method !== "GET")
+    Object.assign(headers, { "Content-Type": "application/json", "X-CSRF-Token": session.csrf });
   let reply;
   try {
-    reply = await fetch(address(path, query), { method, headers, body: body && JSON.stringify(body), credentials: "same-origin" });
+    reply = await fetch(address(path, query), {
+      method,
+      headers,
+      body: body && JSON.stringify(body),
+      credentials: "same-origin",
+    });
   } catch {
-    throw new Failure(0, { error: { message: "The dashboard does not answer. Is `paretune up` still running?" } });
+    throw new Failure(0, {
+      error: { message: "The dashboard does not answer. Is `paretune up` still running?" },
+    });
   }
   let document = null;
-  try { document = await reply.json(); } catch { /* not JSON: the status says enough */ }
+  try {
+    document = await reply.json();
+  } catch {
+    /* not JSON: the status says enough */
+  }
   if (!reply.ok) {
     if (reply.status === 401 && path !== "/session") window.dispatchEvent(new Event("logged-out"));
     throw new Failure(reply.status, document);
@@ -68,7 +80,10 @@ async function request(method, path, query, body) {
 
 /** Live events of an experiment until `close()`; the browser connects again by itself. */
 export function follow(experiment, rows, { message, error, state }) {
-  let source, known = rows, closed = false, timer = 0;
+  let source,
+    known = rows,
+    closed = false,
+    timer = 0;
   const open = () => {
     source = new EventSource(address(`/experiments/${encodeURIComponent(experiment)}/live`, { rows: known }));
     source.onopen = () => state(true);
@@ -87,9 +102,16 @@ export function follow(experiment, rows, { message, error, state }) {
     });
   };
   open();
-  return { close() { closed = true; clearTimeout(timer); source.close(); } };
+  return {
+    close() {
+      closed = true;
+      clearTimeout(timer);
+      source.close();
+    },
+  };
 }
 
 /** A path below an experiment. */
 export const below = (id, rest = "") => `/experiments/${encodeURIComponent(id)}${rest}`;
-export const newRequestId = () => crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`;
+export const newRequestId = () =>
+  crypto.randomUUID ? crypto.randomUUID() : `${Date.now()}-${Math.random()}`;

@@ -4,7 +4,11 @@ import { currentSession, logOut, openSession, readOnly } from "./api.js";
 import { redrawAll } from "./chart.js";
 import { failed, h, say, show } from "./dom.js";
 
-const PLACES = [["#/", "Experiments", "experiments"], ["#/compare", "Compare", "compare"], ["#/nodes", "Nodes", "nodes"]];
+const PLACES = [
+  ["#/", "Experiments", "experiments"],
+  ["#/compare", "Compare", "compare"],
+  ["#/nodes", "Nodes", "nodes"],
+];
 const PAGES = {
   "": () => import("./pages/list.js"),
   new: () => import("./pages/create.js"),
@@ -53,25 +57,61 @@ async function go() {
 
 function bar(at) {
   const place = ["", "new"].includes(at.place) || !PAGES[at.place] ? "experiments" : at.place;
-  show(document.querySelector(".places"), readOnly() ? h("a", { "aria-current": "page", href: location.hash }, "Shared, read-only")
-    : at.place === "login" ? [] : PLACES.map(([href, text, key]) => h("a", { href, "aria-current": key === place && "page" }, text)));
+  show(
+    document.querySelector(".places"),
+    readOnly()
+      ? h("a", { "aria-current": "page", href: location.hash }, "Shared, read-only")
+      : at.place === "login"
+        ? []
+        : PLACES.map(([href, text, key]) => h("a", { href, "aria-current": key === place && "page" }, text)),
+  );
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   const theme = document.documentElement.dataset.theme || (dark ? "dark" : "light");
-  show(document.querySelector(".bar-end"),
-    h("a", { class: "button quiet wide-only", href: "/api/v1/docs", target: "_blank", rel: "noopener" }, "API"),
-    h("button", { class: "quiet icon", "aria-label": `Switch to the ${theme === "dark" ? "light" : "dark"} theme`, title: "Light or dark", onclick: () => switchTheme(theme === "dark" ? "light" : "dark") }, theme === "dark" ? "☀" : "☾"),
-    currentSession().logged_in && h("button", { class: "quiet", onclick: async () => { await logOut(); location.hash = "#/login"; } }, "Log out"));
+  show(
+    document.querySelector(".bar-end"),
+    h(
+      "a",
+      { class: "button quiet wide-only", href: "/api/v1/docs", target: "_blank", rel: "noopener" },
+      "API",
+    ),
+    h(
+      "button",
+      {
+        class: "quiet icon",
+        "aria-label": `Switch to the ${theme === "dark" ? "light" : "dark"} theme`,
+        title: "Light or dark",
+        onclick: () => switchTheme(theme === "dark" ? "light" : "dark"),
+      },
+      theme === "dark" ? "☀" : "☾",
+    ),
+    currentSession().logged_in &&
+      h(
+        "button",
+        {
+          class: "quiet",
+          onclick: async () => {
+            await logOut();
+            location.hash = "#/login";
+          },
+        },
+        "Log out",
+      ),
+  );
 }
 
 function switchTheme(theme) {
   document.documentElement.dataset.theme = theme;
-  try { localStorage.setItem("paretune-theme", theme); } catch { /* lasts as long as the page, then */ }
+  try {
+    localStorage.setItem("paretune-theme", theme);
+  } catch {
+    /* lasts as long as the page, then */
+  }
   bar(here());
   redrawAll();
 }
 
 addEventListener("hashchange", (event) => {
-  const path = (address) => (new URL(address).hash.split("?")[0]);
+  const path = (address) => new URL(address).hash.split("?")[0];
   // A change of the query alone is the page's own: it keeps its place in there.
   if (path(event.newURL) !== path(event.oldURL)) go().then(() => main.focus({ preventScroll: true }));
 });
@@ -79,9 +119,17 @@ addEventListener("logged-out", async () => {
   await openSession().catch(() => {});
   if (currentSession().login_required) go();
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { bar(here()); redrawAll(); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  bar(here());
+  redrawAll();
+});
 addEventListener("unhandledrejection", (event) => {
   if (event.reason?.message) say(event.reason.message, true);
 });
 
-openSession().then(go, (error) => show(main, failed(error, () => location.reload())));
+openSession().then(go, (error) =>
+  show(
+    main,
+    failed(error, () => location.reload()),
+  ),
+);

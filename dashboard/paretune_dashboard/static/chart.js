@@ -20,12 +20,18 @@ export function chart({ label, kind = "", events = {} }) {
   const list = h("div");
   const details = h("details", { class: "as-table" }, h("summary", {}, "Show as table"), list);
   const figure = h("figure", {}, canvas, details);
-  let option = null, table = null;
+  let option = null,
+    table = null;
   const fillTable = () => table && details.open && show(list, tableOf(label, table()));
   details.addEventListener("toggle", fillTable);
   figure.redraw = () => {
     if (!option) return;
-    if (!canvas.isConnected) { open.delete(figure); canvas.chart?.dispose(); canvas.chart = null; return; }
+    if (!canvas.isConnected) {
+      open.delete(figure);
+      canvas.chart?.dispose();
+      canvas.chart = null;
+      return;
+    }
     if (!canvas.chart) {
       canvas.chart = window.echarts.init(canvas, null, { renderer: "canvas" });
       for (const [name, work] of Object.entries(events)) canvas.chart.on(name, work);
@@ -53,10 +59,43 @@ const MOST = 400;
 /** A plain table of {columns, rows}. */
 export function tableOf(caption, { columns, rows }) {
   const shown = rows.slice(0, MOST);
-  return h("table", {},
+  return h(
+    "table",
+    {},
     h("caption", { class: "visually-hidden" }, caption),
-    h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, shown.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell ?? "–"))))),
-    rows.length > MOST && h("tfoot", {}, h("tr", {}, h("td", { colspan: columns.length },
-      `The first ${MOST} of ${rows.length.toLocaleString("en")}; the tab Trials has all of them.`))));
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        columns.map((name) => h("th", { scope: "col" }, name)),
+      ),
+    ),
+    h(
+      "tbody",
+      {},
+      shown.map((row) =>
+        h(
+          "tr",
+          {},
+          row.map((cell) => h("td", {}, cell ?? "–")),
+        ),
+      ),
+    ),
+    rows.length > MOST &&
+      h(
+        "tfoot",
+        {},
+        h(
+          "tr",
+          {},
+          h(
+            "td",
+            { colspan: columns.length },
+            `The first ${MOST} of ${rows.length.toLocaleString("en")}; the tab Trials has all of them.`,
+          ),
+        ),
+      ),
+  );
 }

@@ -55,8 +55,11 @@ export function debounced(work, ms) {
 
 /** A select with [value, label] pairs. */
 export function choice(label, options, value, onpick, hidden = false) {
-  const select = h("select", { "aria-label": hidden ? label : undefined, onchange: () => onpick(select.value) },
-    options.map(([key, text]) => h("option", { value: key, selected: String(key) === String(value) }, text)));
+  const select = h(
+    "select",
+    { "aria-label": hidden ? label : undefined, onchange: () => onpick(select.value) },
+    options.map(([key, text]) => h("option", { value: key, selected: String(key) === String(value) }, text)),
+  );
   return hidden ? select : h("label", { class: "field" }, label, select);
 }
 
@@ -73,16 +76,24 @@ export function empty(title, ...rest) {
 
 /** A failure, with a way to try again. */
 export function failed(error, again) {
-  return h("div", { class: "empty", role: "alert" },
-    h("h2", {}, error.title || "This could not be loaded"), h("p", {}, error.message),
-    again && h("button", { onclick: again }, "Try again"));
+  return h(
+    "div",
+    { class: "empty", role: "alert" },
+    h("h2", {}, error.title || "This could not be loaded"),
+    h("p", {}, error.message),
+    again && h("button", { onclick: again }, "Try again"),
+  );
 }
 
 /** A dialog that closes with Escape, its button, or a click beside it; resolves nothing. */
 export function dialog(title, content, kind = "") {
   const close = h("button", { class: "quiet icon", "aria-label": "Close", onclick: () => box.close() }, "✕");
-  const box = h("dialog", { class: kind, "aria-label": title },
-    h("div", { class: "row between" }, h("h2", {}, title), close), h("div", { class: "stack" }, content));
+  const box = h(
+    "dialog",
+    { class: kind, "aria-label": title },
+    h("div", { class: "row between" }, h("h2", {}, title), close),
+    h("div", { class: "stack" }, content),
+  );
   box.addEventListener("click", (event) => event.target === box && box.close());
   box.addEventListener("close", () => box.remove());
   document.body.append(box);

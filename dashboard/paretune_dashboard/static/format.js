@@ -30,7 +30,14 @@ export function ago(time, now = Date.now()) {
   const seconds = (now - new Date(time).getTime()) / 1000;
   if (!Number.isFinite(seconds)) return "–";
   if (seconds < 5) return "just now";
-  for (const [size, word] of [[86400 * 365, "year"], [86400 * 30, "month"], [86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]]) {
+  for (const [size, word] of [
+    [86400 * 365, "year"],
+    [86400 * 30, "month"],
+    [86400, "day"],
+    [3600, "hour"],
+    [60, "minute"],
+    [1, "second"],
+  ]) {
     if (seconds >= size) return `${plural(Math.floor(seconds / size), word)} ago`;
   }
   return "just now";
@@ -44,7 +51,8 @@ export function duration(seconds) {
   return minutes < 120 ? `${minutes} min` : `${number(minutes / 60, 2)} h`;
 }
 
-export const clock = (time) => new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+export const clock = (time) =>
+  new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
 export const bare = (name, prefix) => (name || "").replace(prefix, "").toLowerCase().replaceAll("_", " ");
 export const stateOf = (experiment) => bare(experiment.state, "EXPERIMENT_STATE_");
 export const policyOf = (policy) => bare(policy, "POLICY_") || "auto";

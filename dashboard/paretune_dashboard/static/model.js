@@ -9,7 +9,10 @@ export function metricsOf(experiment) {
     ...metric,
     index,
     maximize: metric.goal === "GOAL_MAXIMIZE",
-    optimized: !metric.strategy || metric.strategy === "STRATEGY_OPTIMIZE" || metric.strategy === "STRATEGY_UNSPECIFIED",
+    optimized:
+      !metric.strategy ||
+      metric.strategy === "STRATEGY_OPTIMIZE" ||
+      metric.strategy === "STRATEGY_UNSPECIFIED",
     limit: metric.threshold?.absolute,
     relative: metric.threshold?.relative,
   }));
@@ -20,10 +23,13 @@ export function parametersOf(experiment) {
   return experiment.parameters.map((parameter, index) => {
     const domain = parameter.double_domain || parameter.int_domain;
     return {
-      name: parameter.name, index,
+      name: parameter.name,
+      index,
       kind: parameter.categorical_domain ? "categorical" : parameter.int_domain ? "int" : "double",
       choices: parameter.categorical_domain?.choices || null,
-      min: domain ? Number(domain.min) : 0, max: domain ? Number(domain.max) : 1, log: Boolean(domain?.log),
+      min: domain ? Number(domain.min) : 0,
+      max: domain ? Number(domain.max) : 1,
+      log: Boolean(domain?.log),
       grid: domain?.grid?.length ? domain.grid.map(Number) : null,
       condition: parameter.condition || null,
       fallback: parameter.default_value ? plainValue(parameter.default_value) : undefined,
@@ -38,7 +44,9 @@ export function plainValue(value) {
 
 export function wireValue(parameter, value) {
   if (parameter.kind === "categorical") return { string_value: value };
-  return parameter.kind === "int" ? { int_value: String(Math.round(value)) } : { double_value: Number(value) };
+  return parameter.kind === "int"
+    ? { int_value: String(Math.round(value)) }
+    : { double_value: Number(value) };
 }
 
 /** Trials as columns; grows with live rows. */
@@ -67,17 +75,27 @@ export class Trials {
     this.total = rows.total;
     rows.ordinals.forEach((ordinal, k) => {
       let row = this.at.get(ordinal);
-      if (row === undefined) this.at.set(ordinal, row = this.ordinals.push(ordinal) - 1);
+      if (row === undefined) this.at.set(ordinal, (row = this.ordinals.push(ordinal) - 1));
       this.outcomes[row] = rows.outcomes[k];
-      for (const [into, from] of [[this.values, rows.values], [this.stddevs, rows.stddevs], [this.cells, rows.parameters]]) {
-        into.forEach((column, index) => { column[row] = from[index] ? from[index][k] : null; });
+      for (const [into, from] of [
+        [this.values, rows.values],
+        [this.stddevs, rows.stddevs],
+        [this.cells, rows.parameters],
+      ]) {
+        into.forEach((column, index) => {
+          column[row] = from[index] ? from[index][k] : null;
+        });
       }
     });
     return rows.ordinals.length > 0;
   }
 
-  get size() { return this.ordinals.length; }
-  get optimized() { return this.metrics.filter((metric) => metric.optimized); }
+  get size() {
+    return this.ordinals.length;
+  }
+  get optimized() {
+    return this.metrics.filter((metric) => metric.optimized);
+  }
 
   /** The value of a parameter as people read it. */
   cell(parameter, row) {

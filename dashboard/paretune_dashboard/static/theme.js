@@ -2,4 +2,6 @@
 try {
   const chosen = localStorage.getItem("paretune-theme");
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
-} catch { /* storage may be off: the system's theme it is */ }
+} catch {
+  /* storage may be off: the system's theme it is */
+}

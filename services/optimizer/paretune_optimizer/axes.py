@@ -139,7 +139,11 @@ class Axis:
             return float(parameter.choices.index(str(value)))
         if parameter.grid:
             return float(self.at_level(np.array([float(parameter.grid.index(value))]))[0])
-        return float(self._of_value(np.array([float(value)]))[0])
+        if self._logarithmic:
+            return float(self._of_value(np.array([float(value)]))[0])
+        # The same operations as in `_of_value`, without an array for one number: histories are long.
+        low, high = self._range
+        return min(max((float(value) - low) / (high - low), 0.0), 1.0) + 0.0
 
     @property
     def _range(self) -> tuple[float, float]:

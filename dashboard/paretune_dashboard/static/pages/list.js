@@ -2,32 +2,71 @@
 
 import { below, get, newRequestId, patch } from "../api.js";
 import { spark } from "../charts/spark.js";
-import { choice, empty, failed, h, say, show } from "../dom.js";
+import { choice, empty, h, say, show } from "../dom.js";
 import { ago, count, number, plural, stateOf } from "../format.js";
 import { metricsOf } from "../model.js";
 
 const PAGE = 60;
 const REFRESH = 5000;
-const STATES = [["", "All but archived"], ["ACTIVE", "Active"], ["PAUSED", "Paused"], ["FINISHED", "Finished"], ["ARCHIVED", "Archived"]];
+const STATES = [
+  ["", "All but archived"],
+  ["ACTIVE", "Active"],
+  ["PAUSED", "Paused"],
+  ["FINISHED", "Finished"],
+  ["ARCHIVED", "Archived"],
+];
 const ALL = ["ACTIVE", "PAUSED", "FINISHED", "ARCHIVED"];
 
 export async function open(main, at, current) {
   document.title = "Experiments · paretune";
   const wanted = { text: "", state: "" };
-  let experiments = [], next = "", sums = new Map(), timer = 0;
+  let experiments = [],
+    next = "",
+    sums = new Map(),
+    timer = 0;
   const body = h("div", {});
   const more = h("button", { class: "hidden", onclick: () => load(false) }, "Show more");
-  const search = h("input", { type: "search", placeholder: "Search by name, id, label or metric", "aria-label": "Search experiments", oninput: () => { wanted.text = search.value; draw(); } });
-  show(main,
-    h("div", { class: "head" }, h("h1", { class: "grow" }, "Experiments"),
-      h("a", { class: "button primary", href: "#/new" }, "New experiment")),
-    h("div", { class: "controls" }, h("div", { class: "grow" }, search),
-      choice("State", STATES, "", (value) => { wanted.state = value; load(true); }, true)),
-    body, h("div", { class: "row" }, more));
+  const search = h("input", {
+    type: "search",
+    placeholder: "Search by name, id, label or metric",
+    "aria-label": "Search experiments",
+    oninput: () => {
+      wanted.text = search.value;
+      draw();
+    },
+  });
+  show(
+    main,
+    h(
+      "div",
+      { class: "head" },
+      h("h1", { class: "grow" }, "Experiments"),
+      h("a", { class: "button primary", href: "#/new" }, "New experiment"),
+    ),
+    h(
+      "div",
+      { class: "controls" },
+      h("div", { class: "grow" }, search),
+      choice(
+        "State",
+        STATES,
+        "",
+        (value) => {
+          wanted.state = value;
+          load(true);
+        },
+        true,
+      ),
+    ),
+    body,
+    h("div", { class: "row" }, more),
+  );
   search.style.setProperty("width", "min(420px, 100%)");
 
   async function load(fresh) {
-    const states = wanted.state ? [`EXPERIMENT_STATE_${wanted.state}`] : ALL.slice(0, 3).map((state) => `EXPERIMENT_STATE_${state}`);
+    const states = wanted.state
+      ? [`EXPERIMENT_STATE_${wanted.state}`]
+      : ALL.slice(0, 3).map((state) => `EXPERIMENT_STATE_${state}`);
     const reply = await get("/experiments", { page_size: PAGE, states, page_token: fresh ? "" : next });
     if (!current()) return;
     experiments = fresh ? reply.experiments : [...experiments, ...reply.experiments];
@@ -43,9 +82,14 @@ export async function open(main, at, current) {
     const worker = async () => {
       for (let one = waiting.shift(); one && current(); one = waiting.shift()) {
         try {
-          const [front, curve] = await Promise.all([get(below(one.id, "/charts/front"), { quick: true }), get(below(one.id, "/charts/hypervolume"), { points: 40 })]);
+          const [front, curve] = await Promise.all([
+            get(below(one.id, "/charts/front"), { quick: true }),
+            get(below(one.id, "/charts/hypervolume"), { points: 40 }),
+          ]);
           sums.set(one.id, { etag: key(one), front, curve });
-        } catch { sums.set(one.id, { etag: key(one) }); }
+        } catch {
+          sums.set(one.id, { etag: key(one) });
+        }
         draw();
       }
     };
@@ -56,67 +100,182 @@ export async function open(main, at, current) {
   function draw() {
     if (!current()) return;
     const text = wanted.text.trim().toLowerCase();
-    const found = experiments.filter((one) => !text || [one.name, one.id, ...Object.values(one.labels || {}), ...one.metrics.map((m) => m.name), one.workload?.name || ""].some((word) => word.toLowerCase().includes(text)));
+    const found = experiments.filter(
+      (one) =>
+        !text ||
+        [
+          one.name,
+          one.id,
+          ...Object.values(one.labels || {}),
+          ...one.metrics.map((m) => m.name),
+          one.workload?.name || "",
+        ].some((word) => word.toLowerCase().includes(text)),
+    );
     if (!experiments.length) {
-      show(body, h("div", { class: "card" }, wanted.state ? empty("None in this state") : empty("No experiments yet",
-        h("p", {}, "Create one here, or from a terminal:"), h("pre", {}, "paretune run examples/digits.yaml"),
-        h("a", { class: "button primary", href: "#/new" }, "New experiment"))));
+      show(
+        body,
+        h(
+          "div",
+          { class: "card" },
+          wanted.state
+            ? empty("None in this state")
+            : empty(
+                "No experiments yet",
+                h("p", {}, "Create one here, or from a terminal:"),
+                h("pre", {}, "paretune run examples/digits.yaml"),
+                h("a", { class: "button primary", href: "#/new" }, "New experiment"),
+              ),
+        ),
+      );
       return;
     }
-    if (!found.length) { show(body, h("div", { class: "card" }, empty("Nothing matches", h("p", {}, `No loaded experiment has “${wanted.text}” in its name, id, labels or metrics.`)))); return; }
-    show(body, h("div", { class: "card scroll" }, h("table", {},
-      h("thead", {}, h("tr", {}, ["Experiment", "Progress", "Hypervolume", "Best values", "State", ""].map((name, k) => h("th", { scope: "col", class: k === 2 && "wide-only" }, name)))),
-      h("tbody", {}, found.map(line)))));
+    if (!found.length) {
+      show(
+        body,
+        h(
+          "div",
+          { class: "card" },
+          empty(
+            "Nothing matches",
+            h("p", {}, `No loaded experiment has “${wanted.text}” in its name, id, labels or metrics.`),
+          ),
+        ),
+      );
+      return;
+    }
+    show(
+      body,
+      h(
+        "div",
+        { class: "card scroll" },
+        h(
+          "table",
+          {},
+          h(
+            "thead",
+            {},
+            h(
+              "tr",
+              {},
+              ["Experiment", "Progress", "Hypervolume", "Best values", "State", ""].map((name, k) =>
+                h("th", { scope: "col", class: k === 2 && "wide-only" }, name),
+              ),
+            ),
+          ),
+          h("tbody", {}, found.map(line)),
+        ),
+      ),
+    );
   }
 
   function line(one) {
-    const progress = one.progress || {}, done = Number(progress.observations || 0), budget = Number(one.observation_budget || 0);
-    const failures = done - Number(progress.ok || 0), width = budget || done || 1;
+    const progress = one.progress || {},
+      done = Number(progress.observations || 0),
+      budget = Number(one.observation_budget || 0);
+    const failures = done - Number(progress.ok || 0),
+      width = budget || done || 1;
     const sum = sums.get(one.id);
-    const bar = h("div", { class: "meter", role: "img", "aria-label": `${done} observations${budget ? ` of ${budget}` : ""}, ${failures} without a measurement` }, h("i"), h("i", { class: "bad" }));
+    const bar = h(
+      "div",
+      {
+        class: "meter",
+        role: "img",
+        "aria-label": `${done} observations${budget ? ` of ${budget}` : ""}, ${failures} without a measurement`,
+      },
+      h("i"),
+      h("i", { class: "bad" }),
+    );
     bar.children[0].style.width = `${Math.min(100, ((done - failures) / width) * 100)}%`;
     bar.children[1].style.width = `${Math.min(100, (failures / width) * 100)}%`;
-    return h("tr", {},
-      h("td", {}, h("a", { class: "name", href: `#/experiments/${encodeURIComponent(one.id)}` }, one.name),
-        h("div", { class: "small muted" }, `${one.id} · ${one.workload?.name ? `${one.workload.name} · ` : ""}${ago(one.create_time)}`)),
-      h("td", {}, h("div", { class: "small" }, `${count(done)}${budget ? ` / ${count(budget)}` : ""}`, failures > 0 && h("span", { class: "muted" }, ` · ${failures} failed`)), bar),
-      h("td", { class: "wide-only" }, sum?.curve ? h("div", { class: "row tight" }, spark(sum.curve.hypervolumes, `Hypervolume of ${one.name}`),
-        h("span", { class: "small" }, number(sum.front.hypervolume, 3))) : h("span", { class: "faint small" }, sum ? "–" : "…")),
+    return h(
+      "tr",
+      {},
+      h(
+        "td",
+        {},
+        h("a", { class: "name", href: `#/experiments/${encodeURIComponent(one.id)}` }, one.name),
+        h(
+          "div",
+          { class: "small muted" },
+          `${one.id} · ${one.workload?.name ? `${one.workload.name} · ` : ""}${ago(one.create_time)}`,
+        ),
+      ),
+      h(
+        "td",
+        {},
+        h(
+          "div",
+          { class: "small" },
+          `${count(done)}${budget ? ` / ${count(budget)}` : ""}`,
+          failures > 0 && h("span", { class: "muted" }, ` · ${failures} failed`),
+        ),
+        bar,
+      ),
+      h(
+        "td",
+        { class: "wide-only" },
+        sum?.curve
+          ? h(
+              "div",
+              { class: "row tight" },
+              spark(sum.curve.hypervolumes, `Hypervolume of ${one.name}`),
+              h("span", { class: "small" }, number(sum.front.hypervolume, 3)),
+            )
+          : h("span", { class: "faint small" }, sum ? "–" : "…"),
+      ),
       h("td", { class: "small" }, best(one, sum)),
       h("td", {}, chip(one)),
-      h("td", { class: "num" }, actions(one)));
+      h("td", { class: "num" }, actions(one)),
+    );
   }
 
   function best(one, sum) {
     if (!sum?.front?.ordinals.length) return h("span", { class: "faint" }, "–");
-    return metricsOf(one).filter((metric) => metric.optimized).slice(0, 4).map((metric) => {
-      const values = sum.front.values.flatMap((point) => point.filter(([name]) => name === metric.name).map(([, value]) => value));
-      const top = values.length ? (metric.maximize ? Math.max(...values) : Math.min(...values)) : null;
-      return h("div", {}, h("span", { class: "muted" }, `${metric.name} `), `${number(top)} ${metric.unit}`);
-    });
+    return metricsOf(one)
+      .filter((metric) => metric.optimized)
+      .slice(0, 4)
+      .map((metric) => {
+        const values = sum.front.values.flatMap((point) =>
+          point.filter(([name]) => name === metric.name).map(([, value]) => value),
+        );
+        const top = values.length ? (metric.maximize ? Math.max(...values) : Math.min(...values)) : null;
+        return h(
+          "div",
+          {},
+          h("span", { class: "muted" }, `${metric.name} `),
+          `${number(top)} ${metric.unit}`,
+        );
+      });
   }
 
   function actions(one) {
     const state = stateOf(one);
     const to = (word, label) => h("button", { class: "quiet", onclick: () => change(one, word) }, label);
-    return h("div", { class: "row tight" },
-      state === "active" && to("PAUSED", "Pause"), state === "paused" && to("ACTIVE", "Resume"),
+    return h(
+      "div",
+      { class: "row tight" },
+      state === "active" && to("PAUSED", "Pause"),
+      state === "paused" && to("ACTIVE", "Resume"),
       h("a", { class: "button quiet", href: `#/new?from=${encodeURIComponent(one.id)}` }, "Duplicate"),
-      state === "archived" ? to("PAUSED", "Restore") : to("ARCHIVED", "Archive"));
+      state === "archived" ? to("PAUSED", "Restore") : to("ARCHIVED", "Archive"),
+    );
   }
 
   async function change(one, state) {
     try {
       await setState(one, state);
       say(`${one.name}: ${state.toLowerCase()}.`);
-    } catch (error) { say(error.message, true); }
+    } catch (error) {
+      say(error.message, true);
+    }
     load(true);
   }
 
   await load(true);
   const again = async () => {
     if (!current()) return;
-    if (document.visibilityState === "visible" && experiments.length <= PAGE) await load(true).catch(() => {});
+    if (document.visibilityState === "visible" && experiments.length <= PAGE)
+      await load(true).catch(() => {});
     timer = setTimeout(again, REFRESH);
   };
   timer = setTimeout(again, REFRESH);
@@ -125,14 +284,30 @@ export async function open(main, at, current) {
 
 /** Set the state of an experiment; refused when somebody else changed it meanwhile. */
 export function setState(experiment, state) {
-  return patch(below(experiment.id), { experiment: { etag: experiment.etag, state: `EXPERIMENT_STATE_${state}` }, update_mask: "state", request_id: newRequestId() });
+  return patch(below(experiment.id), {
+    experiment: { etag: experiment.etag, state: `EXPERIMENT_STATE_${state}` },
+    update_mask: "state",
+    request_id: newRequestId(),
+  });
 }
 
 /** The state as a chip. */
 export function chip(experiment) {
-  const state = stateOf(experiment), done = Number(experiment.progress?.observations || 0), budget = Number(experiment.observation_budget || 0);
+  const state = stateOf(experiment),
+    done = Number(experiment.progress?.observations || 0),
+    budget = Number(experiment.observation_budget || 0);
   const leased = Number(experiment.progress?.leased || 0);
   if (state === "active" && budget && done >= budget) return h("span", { class: "chip good" }, "budget used");
-  if (state === "active" && leased) return h("span", { class: "chip good" }, h("i", { class: "dot live" }), `${plural(leased, "trial")} running`);
-  return h("span", { class: `chip ${state === "active" ? "good" : state === "paused" ? "warn" : ""}` }, state);
+  if (state === "active" && leased)
+    return h(
+      "span",
+      { class: "chip good" },
+      h("i", { class: "dot live" }),
+      `${plural(leased, "trial")} running`,
+    );
+  return h(
+    "span",
+    { class: `chip ${state === "active" ? "good" : state === "paused" ? "warn" : ""}` },
+    state,
+  );
 }

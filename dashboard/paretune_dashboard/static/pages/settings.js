@@ -6,31 +6,158 @@ import { clock, number, policyOf } from "../format.js";
 
 export function open(body, page) {
   const draw = () => {
-    const { experiment } = page, { metrics, parameters } = page.trials;
-    const table = (columns, rows) => h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell ?? "–")))))));
-    show(body, h("div", { class: "grid" },
-      h("section", { class: "card span-7" }, h("header", {}, h("h2", {}, "Metrics")), table(["Name", "Goal", "Role", "Threshold", "Unit"], metrics.map((metric) => [metric.name, metric.maximize ? "maximize" : "minimize",
-        { STRATEGY_CONSTRAIN: "constraint", STRATEGY_STORE: "recorded only" }[metric.strategy] || "optimized", metric.limit !== undefined ? number(metric.limit) : metric.relative ? `${metric.relative.factor} × baseline` : null, metric.unit]))),
-      h("section", { class: "card span-5" }, h("header", {}, h("h2", {}, "Facts")), h("dl", { class: "facts" }, [["Id", experiment.id], ["Project", experiment.project], ["Policy", policyOf(experiment.policy)], ["Seed", experiment.seed], ["Workload", experiment.workload?.name || "none: your own workers"],
-        ...Object.entries(experiment.workload?.settings || {}), ["Created", clock(experiment.create_time)], ["Changed", clock(experiment.update_time)],
-        ...Object.entries(experiment.labels || {}).map(([key, value]) => [`label ${key}`, value]), ...Object.entries(experiment.metadata || {})].filter(([, value]) => value !== undefined && value !== "").map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))),
-      h("section", { class: "card span-7" }, h("header", {}, h("h2", {}, "Parameters")), table(["Name", "Kind", "Values", "Only when"], parameters.map((parameter) => [parameter.name, parameter.kind, parameter.choices ? parameter.choices.join(", ") : parameter.grid ? parameter.grid.map((value) => number(value)).join(", ") : `${number(parameter.min)} to ${number(parameter.max)}${parameter.log ? ", logarithmic" : ""}`,
-        parameter.condition ? `${parameter.condition.parent} is ${parameter.condition.values.map((value) => Object.values(value)[0]).join(" or ")}` : null]))),
-      h("section", { class: "card span-5" }, h("header", {}, h("h2", {}, "Change")), !readOnly() ? changes(page) : h("p", { class: "muted" }, "This link is read-only."),
-        h("p", { class: "small" }, h("a", { href: address(below(page.id, "/yaml")), download: `${page.id}.yaml` }, "Download as YAML")))));
+    const { experiment } = page,
+      { metrics, parameters } = page.trials;
+    const table = (columns, rows) =>
+      h(
+        "div",
+        { class: "scroll" },
+        h(
+          "table",
+          {},
+          h(
+            "thead",
+            {},
+            h(
+              "tr",
+              {},
+              columns.map((name) => h("th", { scope: "col" }, name)),
+            ),
+          ),
+          h(
+            "tbody",
+            {},
+            rows.map((row) =>
+              h(
+                "tr",
+                {},
+                row.map((cell) => h("td", {}, cell ?? "–")),
+              ),
+            ),
+          ),
+        ),
+      );
+    show(
+      body,
+      h(
+        "div",
+        { class: "grid" },
+        h(
+          "section",
+          { class: "card span-7" },
+          h("header", {}, h("h2", {}, "Metrics")),
+          table(
+            ["Name", "Goal", "Role", "Threshold", "Unit"],
+            metrics.map((metric) => [
+              metric.name,
+              metric.maximize ? "maximize" : "minimize",
+              { STRATEGY_CONSTRAIN: "constraint", STRATEGY_STORE: "recorded only" }[metric.strategy] ||
+                "optimized",
+              metric.limit !== undefined
+                ? number(metric.limit)
+                : metric.relative
+                  ? `${metric.relative.factor} × baseline`
+                  : null,
+              metric.unit,
+            ]),
+          ),
+        ),
+        h(
+          "section",
+          { class: "card span-5" },
+          h("header", {}, h("h2", {}, "Facts")),
+          h(
+            "dl",
+            { class: "facts" },
+            [
+              ["Id", experiment.id],
+              ["Project", experiment.project],
+              ["Policy", policyOf(experiment.policy)],
+              ["Seed", experiment.seed],
+              ["Workload", experiment.workload?.name || "none: your own workers"],
+              ...Object.entries(experiment.workload?.settings || {}),
+              ["Created", clock(experiment.create_time)],
+              ["Changed", clock(experiment.update_time)],
+              ...Object.entries(experiment.labels || {}).map(([key, value]) => [`label ${key}`, value]),
+              ...Object.entries(experiment.metadata || {}),
+            ]
+              .filter(([, value]) => value !== undefined && value !== "")
+              .map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]),
+          ),
+        ),
+        h(
+          "section",
+          { class: "card span-7" },
+          h("header", {}, h("h2", {}, "Parameters")),
+          table(
+            ["Name", "Kind", "Values", "Only when"],
+            parameters.map((parameter) => [
+              parameter.name,
+              parameter.kind,
+              parameter.choices
+                ? parameter.choices.join(", ")
+                : parameter.grid
+                  ? parameter.grid.map((value) => number(value)).join(", ")
+                  : `${number(parameter.min)} to ${number(parameter.max)}${parameter.log ? ", logarithmic" : ""}`,
+              parameter.condition
+                ? `${parameter.condition.parent} is ${parameter.condition.values.map((value) => Object.values(value)[0]).join(" or ")}`
+                : null,
+            ]),
+          ),
+        ),
+        h(
+          "section",
+          { class: "card span-5" },
+          h("header", {}, h("h2", {}, "Change")),
+          !readOnly() ? changes(page) : h("p", { class: "muted" }, "This link is read-only."),
+          h(
+            "p",
+            { class: "small" },
+            h(
+              "a",
+              { href: address(below(page.id, "/yaml")), download: `${page.id}.yaml` },
+              "Download as YAML",
+            ),
+          ),
+        ),
+      ),
+    );
   };
   draw();
 }
 
 function changes(page) {
   const { experiment } = page;
-  const name = h("input", { value: experiment.name }), budget = h("input", { type: "number", min: 0, value: experiment.observation_budget }), width = h("input", { type: "number", min: 0, value: experiment.parallelism });
-  return h("form", { class: "stack tight", onsubmit: async (event) => {
-    event.preventDefault();
-    try {
-      const reply = await patch(below(page.id), { experiment: { etag: page.experiment.etag, name: name.value, observation_budget: budget.value || "0", parallelism: Number(width.value || 0) }, update_mask: "name,observationBudget,parallelism", request_id: newRequestId() });
-      page.experiment = reply.experiment;
-      say("Saved.");
-    } catch (error) { say(error.message, true); }
-  } }, h("label", { class: "field" }, "Name", name), h("label", { class: "field" }, "Observations planned (0: open)", budget), h("label", { class: "field" }, "Trials at once", width), h("button", { class: "primary" }, "Save"));
+  const name = h("input", { value: experiment.name }),
+    budget = h("input", { type: "number", min: 0, value: experiment.observation_budget }),
+    width = h("input", { type: "number", min: 0, value: experiment.parallelism });
+  return h(
+    "form",
+    {
+      class: "stack tight",
+      onsubmit: async (event) => {
+        event.preventDefault();
+        try {
+          const reply = await patch(below(page.id), {
+            experiment: {
+              etag: page.experiment.etag,
+              name: name.value,
+              observation_budget: budget.value || "0",
+              parallelism: Number(width.value || 0),
+            },
+            update_mask: "name,observationBudget,parallelism",
+            request_id: newRequestId(),
+          });
+          page.experiment = reply.experiment;
+          say("Saved.");
+        } catch (error) {
+          say(error.message, true);
+        }
+      },
+    },
+    h("label", { class: "field" }, "Name", name),
+    h("label", { class: "field" }, "Observations planned (0: open)", budget),
+    h("label", { class: "field" }, "Trials at once", width),
+    h("button", { class: "primary" }, "Save"),
+  );
 }

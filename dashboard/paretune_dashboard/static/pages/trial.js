@@ -1,81 +1,151 @@
 // One trial, everything about it, in a drawer.
 
-import { below, get, post, readOnly } from "../api.js";
-import { chart } from "../chart.js";
-import { curveOption } from "../charts/curve.js";
+import { below, get, readOnly } from "../api.js";
 import { dialog, h, say, show } from "../dom.js";
-import { bare, clock, duration, number, policyOf, share, withError } from "../format.js";
+import { bare, clock, duration, number, share, withError } from "../format.js";
 import { plainValue } from "../model.js";
+import { amend } from "./amend.js";
+import { attempts, curves, facts, lines, printed, section, why } from "./drawer.js";
 import { queue } from "./trials.js";
 
 export async function openTrial(page, ordinal) {
   const body = h("div", { class: "stack" }, h("p", { class: "loading" }, "Loading …"));
   dialog(`Trial ${ordinal}`, body, "drawer");
-  try {
-    draw(body, page, await get(below(page.id, `/trials/${ordinal}`)));
-  } catch (error) { show(body, h("p", { class: "notice bad" }, error.message)); }
+  const load = async () => {
+    try {
+      draw(body, page, await get(below(page.id, `/trials/${ordinal}`)), load);
+    } catch (error) {
+      show(body, h("p", { class: "notice bad" }, error.message));
+    }
+  };
+  await load();
 }
 
-function draw(body, page, { observation, suggestion, checkpoints, history }) {
-  const metrics = new Map(page.trials.metrics.map((metric) => [metric.name, metric]));
-  const kind = bare(observation.outcome?.kind, "OUTCOME_KIND_"), ok = kind === "ok";
-  const efficient = page.front?.ordinals.indexOf(Number(observation.ordinal)) ?? -1;
-  const log = Object.entries(observation.metadata || {}).filter(([name]) => /^(log|traceback|stderr|output)/.test(name));
-  const notes = Object.entries(observation.metadata || {}).filter(([name]) => !log.some(([other]) => other === name));
-  const assignments = new Map(Object.entries(observation.assignments || {}).map(([name, value]) => [name, plainValue(value)]));
-  show(body,
-    h("div", { class: "row" }, h("span", { class: `chip ${ok ? "good" : "bad"}` }, kind), efficient >= 0 && h("span", { class: "chip front" }, `efficient, P = ${page.front.probabilities[efficient].toFixed(2)}`),
-      suggestion && suggestion.attempt > 1 && h("span", { class: "chip warn" }, `attempt ${suggestion.attempt}`)),
-    observation.outcome?.reason && h("p", { class: `notice ${ok ? "plain" : "bad"}` }, observation.outcome.reason),
-    observation.values?.length > 0 && section("Measured", facts(observation.values.map((value) => [value.metric, `${withError(value.value, value.stddev ?? null)} ${metrics.get(value.metric)?.unit || ""}`]))),
-    section("Configuration", facts([...assignments].map(([name, value]) => [name, typeof value === "number" ? number(value, 6) : value])),
-      !readOnly() && h("button", { onclick: () => queue(page, assignments) }, "Queue it again, or a variation")),
-    why(page, suggestion, metrics, observation),
-    checkpoints?.length > 0 && curves(checkpoints, metrics),
-    log.length > 0 && section("Log, its end", log.map(([name, text]) => h("pre", { "aria-label": name }, text))),
-    attempts(suggestion, observation, history),
-    notes.length > 0 && section("Notes", facts(notes)),
-    section("Record", facts([["observation", observation.id], ["suggestion", observation.suggestion_id || "none: reported by itself"], ["worker", observation.worker || "–"],
-      observation.start_time && ["started", clock(observation.start_time)], ["recorded", clock(observation.create_time)],
-      observation.start_time && ["took", duration((new Date(observation.create_time) - new Date(observation.start_time)) / 1000)]].filter(Boolean))));
+function draw(body, page, { observation, suggestion, checkpoints, history, log_tail, log_time }, again) {
+  const units = new Map(page.trials.metrics.map((metric) => [metric.name, metric.unit]));
+  const kind = bare(observation.outcome?.kind, "OUTCOME_KIND_"),
+    ok = kind === "ok";
+  const place = page.front?.ordinals.indexOf(Number(observation.ordinal)) ?? -1;
+  const isLog = ([name]) => /^(log|traceback|stderr|output)/.test(name);
+  const notes = Object.entries(observation.metadata || {});
+  const logs = notes.filter(isLog);
+  const assignments = new Map(
+    Object.entries(observation.assignments || {}).map(([name, value]) => [name, plainValue(value)]),
+  );
+  const measured = (values) =>
+    values.map((value) => [
+      value.metric,
+      `${withError(value.value, value.stddev ?? null)} ${units.get(value.metric) || ""}`,
+    ]);
+  const took = (new Date(observation.create_time) - new Date(observation.start_time)) / 1000;
+  show(
+    body,
+    h(
+      "div",
+      { class: "row" },
+      h("span", { class: `chip ${ok ? "good" : "bad"}` }, kind),
+      place >= 0 &&
+        h("span", { class: "chip front" }, `efficient, P = ${page.front.probabilities[place].toFixed(2)}`),
+      suggestion?.attempt > 1 && h("span", { class: "chip warn" }, `attempt ${suggestion.attempt}`),
+      observation.amendments?.length > 0 && h("span", { class: "chip warn" }, "amended"),
+    ),
+    observation.outcome?.reason &&
+      h("p", { class: `notice ${ok ? "plain" : "bad"}` }, observation.outcome.reason),
+    observation.values?.length > 0 && section("Measured", facts(measured(observation.values))),
+    !readOnly() && h("div", {}, h("button", { onclick: () => amend(page, observation, again) }, "Amend …")),
+    amendments(observation, measured),
+    section(
+      "Configuration",
+      facts(
+        [...assignments].map(([name, value]) => [name, typeof value === "number" ? number(value, 6) : value]),
+      ),
+      !readOnly() &&
+        h("button", { onclick: () => queue(page, assignments) }, "Queue it again, or a variation"),
+    ),
+    place >= 0 && robust(page, observation),
+    suggestion && why(suggestion, observation.values),
+    checkpoints?.length > 0 && curves(checkpoints),
+    logs.length > 0 ? logs.map(([, text]) => printed(text)) : log_tail && printed(log_tail, log_time),
+    suggestion && attempts(history),
+    notes.length > logs.length && section("Notes", facts(notes.filter((note) => !isLog(note)))),
+    section(
+      "Record",
+      facts(
+        [
+          ["observation", observation.id],
+          ["suggestion", observation.suggestion_id || "none: reported by itself"],
+          ["worker", observation.worker || "–"],
+          observation.start_time && ["started", clock(observation.start_time)],
+          ["recorded", clock(observation.create_time)],
+          observation.start_time && ["took", duration(took)],
+        ].filter(Boolean),
+      ),
+    ),
+  );
 }
 
-const section = (name, ...content) => h("section", { class: "stack tight" }, h("h3", {}, name), content);
-const facts = (pairs) => h("dl", { class: "facts" }, pairs.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
-
-/** Where the suggestion came from, and how what was measured compares with what was expected. */
-function why(page, suggestion, metrics, observation) {
-  if (!suggestion) return null;
-  const from = suggestion.provenance || {}, policy = policyOf(from.policy);
-  const seen = Number(from.observation_count || 0);
-  const by = from.policy === "POLICY_UNSPECIFIED" || !from.policy ? "A person queued it."
-    : `${policy.toUpperCase()} suggested it after ${seen} observations${from.model_age && parseFloat(from.model_age) >= 1 ? `, with a model ${duration(parseFloat(from.model_age))} old` : ""}.`;
-  const measured = new Map((observation.values || []).map((value) => [value.metric, value]));
-  const rows = (from.predictions || []).map((one) => {
-    const value = measured.get(one.metric)?.value;
-    const off = value === undefined || !one.stddev ? null : (value - one.mean) / one.stddev;
-    return h("tr", {}, h("td", {}, one.metric), h("td", {}, withError(one.mean, one.stddev)), h("td", {}, number(value ?? null)), h("td", { class: "num muted" }, off === null ? "–" : `${off > 0 ? "+" : "−"}${Math.abs(off).toFixed(1)} σ`));
-  });
-  return section("Why this suggestion", h("p", {}, by, from.feasibility !== undefined && from.feasibility !== null && ` Expected to be feasible with probability ${share(Number(from.feasibility))}.`),
-    from.fallback_reason && h("p", { class: "notice" }, from.fallback_reason),
-    Number(from.repeats || 0) > 0 && h("p", {}, `Measured again on purpose: ${from.repeats} measurements before.`),
-    rows.length > 0 && h("table", {}, h("thead", {}, h("tr", {}, ["Metric", "Expected", "Measured", ""].map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows)));
+/** What the trial was before it was amended: who changed it when, and why. */
+function amendments(observation, measured) {
+  if (!observation.amendments?.length) return null;
+  return section(
+    "Amended",
+    observation.amendments.map((one) => {
+      const kind = bare(one.former_outcome?.kind, "OUTCOME_KIND_");
+      const former = (one.former_values || []).length
+        ? measured(one.former_values)
+            .map(([metric, text]) => `${metric} ${text}`.trim())
+            .join(", ")
+        : "no values";
+      return h(
+        "div",
+        { class: "notice plain" },
+        h("p", {}, h("strong", {}, one.reason)),
+        h("p", { class: "small" }, `Before: ${kind}, ${former}.`),
+        h(
+          "p",
+          { class: "small muted" },
+          [clock(one.create_time), one.author && `by ${one.author}`, one.token && `token ${one.token}`]
+            .filter(Boolean)
+            .join(", "),
+        ),
+      );
+    }),
+  );
 }
 
-function curves(checkpoints, metrics) {
-  const names = [...new Set(checkpoints.flatMap((one) => one.values.map((value) => value.metric)))];
-  const figures = names.map((name) => {
-    const figure = chart({ label: `${name} over steps`, kind: "low" });
-    const attempts = [...new Set(checkpoints.map((one) => one.attempt))];
-    const lines = attempts.map((attempt) => ({ name: attempts.length > 1 ? `attempt ${attempt}` : name, points: checkpoints.filter((one) => one.attempt === attempt).flatMap((one) => one.values.filter((value) => value.metric === name).map((value) => [Number(one.step), value.value])) }));
-    requestAnimationFrame(() => figure.update({ option: (p) => curveOption(p, { lines, xName: "step", yName: "" }), table: () => ({ columns: ["Step", name], rows: lines.flatMap((line) => line.points.map(([step, value]) => [step, number(value)])) }) }));
-    return [h("p", { class: "small muted" }, name), figure];
-  });
-  return section("Checkpoints", figures);
-}
-
-function attempts(suggestion, observation, history) {
-  if (!suggestion) return null;
-  const rows = history?.length ? history.map((one) => [clock(one.time), one.text]) : [[clock(suggestion.create_time), "suggested"], [clock(observation.create_time), `observed by ${observation.worker || "a worker"}, attempt ${observation.attempt || suggestion.attempt}`]];
-  return section("Attempts and leases", facts(rows), Number(suggestion.attempt) > 1 && !history?.length && h("p", { class: "small muted" }, `It was handed out ${suggestion.attempt} times.`));
+/** How this configuration of the front bears small changes; asked for, because it costs the model a while. */
+function robust(page, observation) {
+  const out = h("div", {});
+  const ask = async () => {
+    show(out, h("p", { class: "muted small" }, "Asking the model …"));
+    try {
+      const { points } = await get(below(page.id, "/robustness"));
+      const point = points.find((one) => one.observation_id === observation.id);
+      if (!point) {
+        show(out, h("p", { class: "notice plain" }, "It left the front meanwhile."));
+        return;
+      }
+      const rows = point.metrics.map((one) => [
+        one.metric,
+        number(one.nominal),
+        number(one.mean),
+        number(one.worst),
+      ]);
+      show(
+        out,
+        lines([["Metric", "Here", "Nearby", "Bad case"], ...rows]),
+        h(
+          "p",
+          { class: "small muted" },
+          "With every parameter changed by up to 5 % of its range, ",
+          `${share(Number(point.probability_within_slack || 0))} of it stays as good within a twentieth of the front's range; `,
+          `${share(Number(point.feasibility || 0))} stays feasible.`,
+        ),
+      );
+    } catch (error) {
+      show(out);
+      say(error.message, true);
+    }
+  };
+  return section("Robustness", out, h("button", { onclick: ask }, "What do small changes do to it?"));
 }

@@ -41,9 +41,6 @@ _MIN_REPEATS: Final = 5
 # One sample covers at least this long, so that the clock's own cost (tens of
 # nanoseconds) and single interrupts (tens of microseconds) stay small in it.
 _MIN_SAMPLE_S: Final = 2e-3
-# Samples by the wall clock are taken so many at a time, so many seconds apart.
-_BURST: Final = 6
-_BETWEEN_S: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -103,17 +100,13 @@ def time_call(
     the clock is read on either side, since GPU calls return before their work is done.
     Garbage collection is held off, as `timeit` does.
 
-    A wall clock also counts what else slows the machine down, and that lasts longer than
-    all samples of a short call. So they are taken in bursts, with untimed calls between
-    them, which keep clocks up and caches warm; others have the device meanwhile.
-
     Args:
         call: What to time; its result is dropped.
         trial: Whose `exclusive()` lock is held during warm-up and repeats.
         synchronize: Waits until the device has finished all queued work.
         warmup: Calls before timing starts, at least 1.
         repeats: Samples wanted.
-        budget_s: Stop after samples of this many seconds, but not before 5 of them.
+        budget_s: Stop sampling after this many seconds, but not before 5 samples.
         clock: Seconds, monotonic; see `latency_clock`.
 
     Raises:
@@ -132,45 +125,24 @@ def time_call(
 
     # Before the device is taken: it lasts longer than many a measurement, and others would wait for it.
     gc.collect()
-    durations: list[float] = []
-    calls, spent = 0, 0.0
-    bursts = 1 if clock is time.process_time else max(1, repeats // _BURST)
-    for burst in range(1, bursts + 1):
-        if bursts > 1:
-            _call_for(_BETWEEN_S, call, synchronize)
-        with trial.exclusive(), _nothing_collected():
+    with trial.exclusive():
+        was_collecting = gc.isenabled()
+        gc.disable()
+        try:
             fastest = min(sample(1) for _ in range(warmup))
-            calls = calls or max(1, math.ceil(_MIN_SAMPLE_S / max(fastest, 1e-9)))
-            while len(durations) < math.ceil(repeats * burst / bursts):
-                if len(durations) >= _MIN_REPEATS and spent > budget_s:
-                    break
+            calls = max(1, math.ceil(_MIN_SAMPLE_S / max(fastest, 1e-9)))
+            durations: list[float] = []
+            start = clock()
+            while len(durations) < repeats:
                 durations.append(sample(calls))
-                spent += durations[-1] * calls
-        if spent > budget_s:
-            break
+                if len(durations) >= _MIN_REPEATS and clock() - start > budget_s:
+                    break
+        finally:
+            if was_collecting:
+                gc.enable()
     return Timing(
         statistics.median(durations), median_standard_error(durations), len(durations), calls_per_sample=calls
     )
-
-
-def _call_for(seconds: float, call: Callable[[], object], synchronize: Callable[[], None]) -> None:
-    """Call again and again for a while, whatever else runs on the device."""
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        call()
-        synchronize()
-
-
-@contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Hold off garbage collection."""
-    was_collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_collecting:
-            gc.enable()
 
 
 def rough_time(

@@ -1,4 +1,4 @@
-"""More of the page in a real browser: `make test-dashboard`."""
+"""The page in a real browser, while somebody trains: creation, live points, selection, login."""
 
 import re
 import time
@@ -6,6 +6,8 @@ import time
 import pytest
 from chromium import DRAWN, misdeeds, picture, visit, wait_for_points
 from playwright.sync_api import expect
+
+import paretune as pt
 
 pytestmark = pytest.mark.xdist_group("browser")
 expect.set_options(timeout=30_000)
@@ -46,6 +48,28 @@ def test_create_and_watch_points_arrive(browser, dashboard, trainer):
     assert len(seen) > 3, "observations arrive one by one"
     assert page.evaluate("window.__same"), "without a reload"
     picture(page, "live")
+    assert misdeeds(page) == []
+
+
+def test_a_running_trial_tells_its_log_and_is_stopped(browser, dashboard, trainer):
+    made = dashboard.client.create_experiment(
+        name="slow",
+        parameters=[pt.Double("x", 0, 1)],
+        metrics=[pt.Maximize("score"), pt.Minimize("cost")],
+        policy="sobol",
+        lease_policy=pt.LeasePolicy(ttl=1.5),
+        workload=pt.Workload("toy:train", {"seconds": "0.2", "steps": "500"}),
+    )
+    page = visit(browser, dashboard, f"experiments/{made.id}")
+    page.get_by_role("region", name="In training").locator("tr.link").first.click()
+    drawer = page.get_by_role("dialog")
+    expect(drawer.get_by_label("log")).to_contain_text("step 3")
+    expect(drawer).to_contain_text("attempt 1")
+    expect(drawer.locator("figure canvas").first).to_be_visible()
+    picture(page, "running")
+    drawer.get_by_role("button", name="Stop early").click()
+    expect(drawer).to_contain_text("observed")
+    dashboard.client.update_experiment(made.id, state=pt.ExperimentState.PAUSED)
     assert misdeeds(page) == []
 
 
@@ -92,7 +116,7 @@ def test_login_is_refused_and_accepted(browser, guarded):
     expect(page.get_by_role("alert")).to_contain_text("do not accept")
     page.get_by_label("Access token").fill(token)
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Experiments")).to_be_visible()
+    expect(page.get_by_role("heading", name="Experiments", exact=True)).to_be_visible()
     assert token not in page.evaluate(
         "document.cookie + JSON.stringify({...localStorage, ...sessionStorage})"
     )
