@@ -198,7 +198,7 @@ def test_a_front_is_trained_once_and_compared_with_the_recorded_trainings(tmp_pa
         retrain.retrain(run, "", path)
     assert trained == [("diatoms", space.assignments(np.array(rows[n])), "quick") for n in (0, 3)]
     (line,) = retrain.lines([run], path)
-    assert f"all {len(table)} recorded random trainings they make up 100 % of the 1 points" in line
+    assert f"all {len(table):,} recorded random trainings they make up 100 % of the 1 points" in line
     assert retrain.lines([replace(run, table="another")], path) == []
 
 
