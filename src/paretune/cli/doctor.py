@@ -20,7 +20,9 @@ _STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"
 
 
 def doctor(server: Server = None, database: Database = None, as_json: Json = False) -> None:
-    """Check this machine, the services and their files; say what to do about each trouble.
+    """Check machine, services and files; say what to do.
+
+    Each trouble is told with its remedy.
 
     Looks at versions, generated stubs, GPUs, folders of data, files of TLS and tokens with their ends, the
     services, their clocks, disk and schema. Starts nothing and changes nothing. Exit code 1 when a line says

@@ -49,7 +49,7 @@ def import_(
     server: Server = None,
     database: Database = None,
 ) -> None:
-    r"""Record what `export` wrote, or a search that was begun elsewhere.
+    r"""Record what `export` or another tool wrote.
 
     A file of `export --whole` becomes the experiment that it was, with the same ids, ordinals and times. A
     table, CSV or JSON Lines, is added to the experiment named by --into. Run again, the same file changes

@@ -36,7 +36,11 @@ def verbs(kind) -> set[str]:
     [
         (pt.Client, AsyncClient, set()),
         # Tables and pictures are of the blocking handle: they compute more than they wait.
-        (pt.ExperimentHandle, AsyncExperimentHandle, {"to_rows", "to_csv", "to_dataframe", "best"}),
+        (
+            pt.ExperimentHandle,
+            AsyncExperimentHandle,
+            {"to_rows", "to_csv", "to_parquet", "to_dataframe", "best"},
+        ),
         (pt.Trial, AsyncTrial, {"crashed"}),
     ],
 )
