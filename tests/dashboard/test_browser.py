@@ -86,7 +86,7 @@ def test_a_phone_shows_everything_in_its_width(browser, dashboard, search, place
     expect(page.locator("main h1").first).to_be_visible()
     page.wait_for_timeout(500)
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
-    picture(page, f"phone-{place.split('/')[-1].split('?')[0] or 'list'}")
+    picture(page, f"phone-{place.replace('/{}', '').split('/')[-1].split('?')[0] or 'list'}")
     assert misdeeds(page) == []
 
 
@@ -140,7 +140,11 @@ def test_markup_in_every_string_stays_text(browser, dashboard):
             made.observe(place, {}, infeasible=payload, metadata={"log": payload} | notes)
         else:
             made.observe(place, dict.fromkeys(PAYLOADS[:4], 0.1 * number), metadata=notes)
-    dashboard.client.suggest(made.id, worker=f"w {PAYLOADS[0]}")
+    markup = PAYLOADS[0]
+    made.amend(made.observations()[0], {PAYLOADS[0]: 0.5}, reason=" ".join(PAYLOADS), crashed=markup)
+    running = dashboard.client.suggest(made.id, worker=f"w {markup}")[0]
+    dashboard.client.heartbeat(running.id, running.lease.fence, log_tail="\n".join(PAYLOADS))
+    dashboard.client.stop(running.id, markup)
     below = f"experiments/{made.id}"
     page = page_of(browser)
     for place in (
@@ -158,6 +162,13 @@ def test_markup_in_every_string_stays_text(browser, dashboard):
         if place.endswith("trials"):
             page.locator(".virtual tbody tr.link").first.click()
             expect(page.get_by_role("dialog")).to_contain_text(PAYLOADS[-1])
+            page.keyboard.press("Escape")
+            page.locator(".virtual tbody tr.link").last.click()
+            expect(page.get_by_role("dialog")).to_contain_text("amended")
+        elif place == below:
+            page.get_by_role("region", name="In training").locator("tr.link").first.click()
+            expect(page.get_by_role("dialog")).to_contain_text(f"Asked to stop early: {markup}")
+            expect(page.get_by_role("dialog").get_by_label("log")).to_contain_text(PAYLOADS[-1])
         foreign = (
             "main img, main iframe, main script, main [onload], main [onerror], dialog img, dialog iframe"
         )

@@ -33,6 +33,8 @@ async function go() {
   const mine = ++turn;
   leave();
   leave = () => {};
+  // What lies open belongs to the place that is left.
+  document.querySelectorAll("dialog").forEach((box) => box.close());
   const at = here();
   const session = currentSession();
   if (session.login_required && at.place !== "login") {

@@ -52,7 +52,16 @@ function draw(body, page, { observation, suggestion, checkpoints, history, log_t
     observation.outcome?.reason &&
       h("p", { class: `notice ${ok ? "plain" : "bad"}` }, observation.outcome.reason),
     observation.values?.length > 0 && section("Measured", facts(measured(observation.values))),
-    !readOnly() && h("div", {}, h("button", { onclick: () => amend(page, observation, again) }, "Amend …")),
+    !readOnly() &&
+      h(
+        "div",
+        {},
+        h(
+          "button",
+          { onclick: () => amend(page, observation, () => page.refreshFront().then(again, again)) },
+          "Amend …",
+        ),
+      ),
     amendments(observation, measured),
     section(
       "Configuration",
