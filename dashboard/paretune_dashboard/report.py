@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from paretune import wire
 from paretune.errors import ParetuneError
 from paretune.rpc.credentials import Credentials
 from paretune.v1 import optimizer_pb2 as opt
@@ -24,6 +25,7 @@ from paretune_dashboard.columns import Columns
 from paretune_dashboard.plain import plain
 from paretune_dashboard.services import Services
 from paretune_dashboard.shapes import curve, front_columns
+from paretune_dashboard.slices import predicted
 
 STATIC = Path(__file__).with_name("static")
 ECHARTS = STATIC / "vendor" / "echarts-6.1.0.min.js.gz"
@@ -37,6 +39,10 @@ SAMPLE = 5000
 POINTS = 1000
 PAGE = 1000
 PATIENCE = 120.0
+LEVELS = [0.05 + 0.1 * k for k in range(10)]
+"""Probabilities of the attainment surfaces."""
+SLICES = 12
+"""Parameters along which the model is shown."""
 
 
 async def gather(services: Services, experiment_id: str, token: str = "") -> dict[str, Any]:
@@ -61,6 +67,9 @@ async def gather(services: Services, experiment_id: str, token: str = "") -> dic
         "GetParetoFront": opt.GetParetoFrontRequest(experiment_id=experiment_id),
         "GetHypervolumeHistory": opt.GetHypervolumeHistoryRequest(experiment_id=experiment_id),
         "GetImportance": opt.GetImportanceRequest(experiment_id=experiment_id),
+        "GetAttainment": opt.GetAttainmentRequest(
+            experiment_id=experiment_id, source=opt.ATTAINMENT_SOURCE_RESAMPLING, levels=LEVELS
+        ),
     }
     told: dict[str, Any] = {}
     for name, request in asked.items():
@@ -69,15 +78,32 @@ async def gather(services: Services, experiment_id: str, token: str = "") -> dic
         except ParetuneError as error:
             # Too few observations, say: the report does without, and tells why.
             told[name] = error.message
-    front, volumes, importance = told.values()
+    front, volumes, importance, attainment = told.values()
     return {
         "experiment": plain(got.experiment),
         "trials": columns.document(columns.sample(SAMPLE)),
         "front": front if isinstance(front, str) else front_columns(front.front),
         "curve": volumes if isinstance(volumes, str) else curve(volumes, POINTS),
         "importance": importance if isinstance(importance, str) else plain(importance)["targets"],
+        "attainment": attainment if isinstance(attainment, str) else plain(attainment),
+        "slices": await _slices(services, got.experiment, front, token),
         "version": version("paretune"),
     }
+
+
+async def _slices(services: Services, experiment: Any, front: Any, token: str) -> Any:
+    """What the model expects around the middle of the front; or why there is nothing to show."""
+    if isinstance(front, str) or not front.front.points:
+        return "There is no front yet."
+    points = front.front.points
+    observation = points[len(points) // 2].observation
+    names = [[parameter.name] for parameter in experiment.parameters[:SLICES]]
+    base = wire.assignments_from_proto(observation.assignments)
+    try:
+        found = await predicted(services, token, experiment, base, names)
+    except ParetuneError as error:
+        return error.message
+    return found | {"ordinal": observation.ordinal}
 
 
 def page(document: dict[str, Any]) -> str:

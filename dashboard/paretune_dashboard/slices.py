@@ -12,11 +12,12 @@ from paretune import wire
 from paretune.errors import InvalidArgument
 from paretune.parameters import Categorical, Int, Parameter, Scalar
 from paretune.space import SearchSpace
-from paretune.v1 import optimizer_pb2, store_pb2
+from paretune.v1 import optimizer_pb2, store_pb2, types_pb2
 from paretune_dashboard.answers import answer
 from paretune_dashboard.charts import services_of
 from paretune_dashboard.rest import json_body
 from paretune_dashboard.routes import API
+from paretune_dashboard.services import Services
 from paretune_dashboard.sessions import token_of
 
 POINTS = 33
@@ -35,9 +36,25 @@ async def slices(request: Request) -> Response:
         "StoreService.GetExperiment", store_pb2.GetExperimentRequest(experiment_id=experiment_id), token
     )
     space = wire.experiment_from_proto(got.experiment).space
-    base = _base(document.get("assignments"))
     wanted = _wanted(space, document.get("slices"))
-    asked = optimizer_pb2.PredictRequest(experiment_id=experiment_id)
+    base = _base(document.get("assignments"))
+    return answer(await predicted(services, token, got.experiment, base, wanted))
+
+
+async def predicted(
+    services: Services,
+    token: str,
+    experiment: types_pb2.Experiment,
+    base: Mapping[str, Scalar],
+    wanted: Sequence[Sequence[str]],
+) -> dict[str, Any]:
+    """What the model expects along the parameters of each slice, all others as in `base`.
+
+    Raises:
+        ParetuneError: there are too few observations for a model, or the Optimizer does not answer.
+    """
+    space = wire.experiment_from_proto(experiment).space
+    asked = optimizer_pb2.PredictRequest(experiment_id=experiment.id)
     grids: list[list[list[Scalar]]] = []
     for names in wanted:
         axes = [values_along(space[name], SIDE if len(names) > 1 else POINTS) for name in names]
@@ -48,13 +65,13 @@ async def slices(request: Request) -> Response:
                 assignments={name: wire.value_to_proto(value) for name, value in configuration.items()}
             )
     reply = await services.call("OptimizerService.Predict", asked, token)
-    metrics = [metric.name for metric in got.experiment.metrics]
+    metrics = [metric.name for metric in experiment.metrics]
     predictions = iter(reply.predictions)
     found = []
     for names, axes in zip(wanted, grids, strict=True):
         here = [next(predictions) for _ in _product(axes)]
-        found.append({"parameters": names, "axes": axes, **_columns(metrics, here)})
-    return answer({"slices": found, "observation_count": reply.observation_count})
+        found.append({"parameters": list(names), "axes": axes, **_columns(metrics, here)})
+    return {"slices": found, "observation_count": reply.observation_count}
 
 
 def _columns(metrics: Sequence[str], predictions: Sequence[Any]) -> dict[str, Any]:

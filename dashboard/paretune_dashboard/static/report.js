@@ -1,7 +1,7 @@
 // The report: the dashboard's charts of one moment, in one file.
 
 import { chart, redrawAll } from "./chart.js";
-import { barsOption } from "./charts/bars.js";
+import { barsOption, rangeOf, sliceOption } from "./charts/bars.js";
 import { curveOption } from "./charts/curve.js";
 import { matrixOption } from "./charts/matrix.js";
 import { axesOf, parallelOption } from "./charts/parallel.js";
@@ -40,6 +40,12 @@ const space = chart({ label: `${y.name} against ${x.name}`, kind: "tall" }),
 const targets = typeof data.importance === "string" ? [] : data.importance;
 const bars = targets.map((target) =>
   chart({ label: `Importance for ${target.metric || "reaching the front"}`, kind: "small" }),
+);
+const surfaces = typeof data.attainment === "string" || optimized.length !== 2 ? null : data.attainment;
+const model = typeof data.slices === "string" ? null : data.slices;
+const modelled = model ? optimized.filter((metric) => model.slices[0].means[metric.index]) : [];
+const slices = modelled.map((metric) =>
+  model.slices.map((slice) => chart({ label: `${metric.name} along ${slice.parameters[0]}`, kind: "small" })),
 );
 const values = found ? found.values.map((point) => new Map(point)) : [];
 
@@ -94,6 +100,7 @@ show(
         "p",
         { class: "small muted" },
         "Orange: efficient. Grey: dominated. Bars: standard errors. +: reference point.",
+        surfaces && " Shaded: what a search like this one attains, the darker the surer.",
         trials.total > trials.size && ` ${count(trials.size)} of ${count(trials.total)} trials are drawn.`,
       ),
     ),
@@ -185,6 +192,20 @@ show(
           ),
         )
       : card("Which parameters matter", "span-12", h("p", { class: "muted" }, data.importance)),
+    model
+      ? modelled.map((metric, k) =>
+          card(
+            `What the model expects of ${title(metric)}`,
+            "span-12",
+            h("div", { class: "slices" }, slices[k]),
+            h(
+              "p",
+              { class: "small muted" },
+              `Around trial ${model.ordinal}, all other parameters as there; the band is two standard deviations.`,
+            ),
+          ),
+        )
+      : card("What the model expects", "span-12", h("p", { class: "muted" }, data.slices)),
   ),
   h(
     "p",
@@ -201,6 +222,8 @@ space.update({
       y,
       front,
       reference: Object.fromEntries(found?.reference_point || []),
+      surfaces: surfaces?.surfaces,
+      metricsOfSurfaces: surfaces?.metrics,
       bars: true,
       zoom: true,
     }),
@@ -228,8 +251,49 @@ volume.update({
   }),
 });
 const axes = axesOf(trials);
-lines.update({ option: (p) => parallelOption(p, { trials, front, axes }) });
-if (trials.metrics.length > 2) matrix.update({ option: (p) => matrixOption(p, { trials, front }) });
+const order = [
+  ...(found ? found.ordinals.map((ordinal) => trials.at.get(ordinal)) : []),
+  ...trials.ordinals.keys(),
+];
+lines.update({
+  option: (p) => parallelOption(p, { trials, front, axes }),
+  table: () => ({
+    columns: ["Trial", ...axes.map((one) => one.name)],
+    rows: [...new Set(order)].map((row) => [
+      trials.ordinals[row],
+      ...axes.map((one) => (typeof one.cell(row) === "number" ? number(one.cell(row)) : one.cell(row))),
+    ]),
+  }),
+});
+if (trials.metrics.length > 2) {
+  matrix.update({
+    option: (p) => matrixOption(p, { trials, front }),
+    table: () => ({
+      columns: ["Trial", ...trials.metrics.map(title)],
+      rows: trials.ordinals.map((ordinal, row) => [ordinal, ...cells(row)]),
+    }),
+  });
+}
+modelled.forEach((metric, k) => {
+  const range = rangeOf(model.slices, metric.index);
+  model.slices.forEach((slice, i) => {
+    const parameter = trials.parameters.find((one) => one.name === slice.parameters[0]);
+    const [xs] = slice.axes;
+    const means = slice.means[metric.index];
+    const stddevs = slice.stddevs[metric.index];
+    const at = trials.cells[parameter.index][trials.at.get(Number(model.ordinal))];
+    slices[k][i].update({
+      option: (p) => sliceOption(p, { parameter, metric, xs, means, stddevs, at, range }),
+      table: () => ({
+        columns: [parameter.name, metric.name],
+        rows: xs.map((value, j) => [
+          typeof value === "number" ? number(value) : value,
+          withError(means[j], stddevs[j]),
+        ]),
+      }),
+    });
+  });
+});
 targets.forEach((target, k) => {
   const rows = target.parameters.map((one) => ({
     name: one.parameter,

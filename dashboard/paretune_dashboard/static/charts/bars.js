@@ -36,6 +36,17 @@ export function barsOption(p, rows) {
   };
 }
 
+/** Ends of one scale for all slices of a metric, two standard deviations and some room included. */
+export function rangeOf(slices, index) {
+  const ends = slices.flatMap(({ means, stddevs }) =>
+    means[index].flatMap((mean, k) => [mean - 2 * stddevs[index][k], mean + 2 * stddevs[index][k]]),
+  );
+  const low = Math.min(...ends);
+  const high = Math.max(...ends);
+  const room = 0.04 * (high - low || 1);
+  return [low - room, high + room].map((end) => Number(end.toPrecision(3)));
+}
+
 /** One parameter along, one metric up, with the model's uncertainty and where the trial lies. */
 export function sliceOption(p, { parameter, metric, xs, means, stddevs, at, range }) {
   const category = Boolean(parameter.choices),

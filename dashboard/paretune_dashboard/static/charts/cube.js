@@ -1,16 +1,21 @@
 // Three metrics as a cube to turn: parallel projection on a canvas, by hand.
 
-import { h } from "../dom.js";
+import { tableOf } from "../chart.js";
+import { h, show } from "../dom.js";
 import { number, title } from "../format.js";
 import { OK } from "../model.js";
 import { palette, FONT } from "./palette.js";
 import { clipped, described } from "./space.js";
 
-/** An element with draw(data); data: {trials, metrics: three, front: Set, selected: Set or null, until}. */
+/** A figure with draw(data); data: {trials, metrics: three, front: Set, selected: Set or null, until}. */
 export function cube(onpick) {
   const canvas = h("canvas", { tabindex: "0", role: "img" });
   const note = h("pre", { class: "cube-note hidden", "aria-hidden": "true" });
   const box = h("div", { class: "cube chart tall" }, canvas, note);
+  const list = h("div");
+  const details = h("details", { class: "as-table" }, h("summary", {}, "Show as table"), list);
+  details.addEventListener("toggle", fill);
+  const figure = h("figure", {}, box, details);
   let turn = -0.65,
     tilt = 0.42,
     data = null,
@@ -18,14 +23,32 @@ export function cube(onpick) {
     held = null,
     moved = false;
 
-  box.draw = (given) => {
+  figure.draw = (given) => {
     data = given;
     canvas.setAttribute(
       "aria-label",
       `${data.metrics.map((metric) => metric.name).join(", ")} in three dimensions; arrow keys turn it`,
     );
     paint();
+    fill();
   };
+
+  function fill() {
+    if (!data || !details.open) return;
+    const { trials, metrics, front } = data;
+    const rows = trials.ordinals.map((ordinal, row) => [
+      ordinal,
+      front.has(ordinal) ? "yes" : "",
+      ...metrics.map((metric) => number(trials.values[metric.index][row])),
+    ]);
+    show(
+      list,
+      tableOf(canvas.getAttribute("aria-label"), {
+        columns: ["Trial", "Efficient", ...metrics.map(title)],
+        rows,
+      }),
+    );
+  }
 
   function paint() {
     if (!data || !canvas.isConnected) return;
@@ -205,5 +228,5 @@ export function cube(onpick) {
     paint();
   });
   new ResizeObserver(paint).observe(box);
-  return box;
+  return figure;
 }

@@ -2,7 +2,7 @@
 
 import { below, post } from "../../api.js";
 import { chart } from "../../chart.js";
-import { contourOption, sliceOption } from "../../charts/bars.js";
+import { contourOption, rangeOf, sliceOption } from "../../charts/bars.js";
 import { check, choice, debounced, h, show } from "../../dom.js";
 import { count, number, withError } from "../../format.js";
 import { wireValue } from "../../model.js";
@@ -56,18 +56,7 @@ export function expectations(page) {
       );
       return;
     }
-    const ends = slices
-      .slice(0, parameters.length)
-      .flatMap((slice) =>
-        slice.means[metric.index].flatMap((mean, k) => [
-          mean - 2 * slice.stddevs[metric.index][k],
-          mean + 2 * slice.stddevs[metric.index][k],
-        ]),
-      );
-    const low = Math.min(...ends),
-      high = Math.max(...ends),
-      room = 0.04 * (high - low || 1);
-    const range = [low - room, high + room].map((end) => Number(end.toPrecision(3)));
+    const range = rangeOf(slices.slice(0, parameters.length), metric.index);
     figures = parameters.map((parameter) =>
       chart({ label: `${metric.name} along ${parameter.name}`, kind: "small" }),
     );
