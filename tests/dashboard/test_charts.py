@@ -28,10 +28,17 @@ def test_an_observation_reaches_whoever_watches(dashboard):
             while change["rows"]["total"] < number + 1:
                 change = next(told)
             assert change["rows"]["ordinals"][-1] == number + 1
+            assert change["experiment"]["progress"]["observations"] == number + 1
+            assert not change["reload"]
         suggestion = dashboard.client.suggest(made.id, worker="somebody")[0]
         while not (active := next(told)["active"]):
             pass
         assert [one["id"] for one in active] == [suggestion.id]
+        made.amend(made.observations()[0], reason="no", crashed="wrong data")
+        while not (change := next(told))["reload"]:
+            pass
+        progress = change["experiment"]["progress"]
+        assert (progress["observations"], progress["crashed"], progress["leased"]) == (5, 1, 1)
 
 
 def test_a_page_that_is_far_behind_is_told_to_ask_again(dashboard):

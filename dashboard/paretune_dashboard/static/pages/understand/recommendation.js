@@ -127,7 +127,7 @@ export function recommendation(page) {
       h(
         "div",
         { class: "stack" },
-        h("div", { class: "segments", role: "group", "aria-label": "How to choose" }, buttons),
+        h("div", {}, h("div", { class: "segments", role: "group", "aria-label": "How to choose" }, buttons)),
         area,
         out,
       ),
