@@ -126,9 +126,9 @@ class Board:
         if trial is None:
             return
         trial.leased = False
-        if observation.outcome.kind is OutcomeKind.OK:
-            trial.final = self._vector(observation.values)
-        elif observation.outcome.kind is OutcomeKind.CRASHED:
+        # An amended result may be OK no more.
+        trial.final = self._vector(observation.values) if observation.outcome.kind is OutcomeKind.OK else None
+        if observation.outcome.kind is OutcomeKind.CRASHED:
             del self._trials[observation.suggestion_id]
 
     def _apply_checkpoint(self, checkpoint: Checkpoint) -> bool:
