@@ -7,6 +7,7 @@ import pytest
 from paretune.experiment import Minimize
 from paretune_optimizer.acquisition import BASELINE, baseline, build
 from paretune_optimizer.feasibility import chances
+from paretune_optimizer.floors import Floors
 from paretune_optimizer.surrogate import surrogate_of
 
 noise = np.random.default_rng(9)
@@ -30,7 +31,8 @@ def assembled(parameters, m=2, pending=0, count=24):
     known = baseline(history, surrogate, chances(history, surrogate))
     rng = np.random.default_rng(0)
     waiting = history.encoding.from_unit(rng.random((pending, history.encoding.dimension)))
-    cheap, full = build(history, surrogate, known, waiting, np.full((1, m), 2.0), known.mean.min(axis=0), rng)
+    ideal = known.mean.min(axis=0)
+    cheap, full = build(history, surrogate, known, waiting, np.full(m, 2.0), ideal, Floors.none(m), rng)
     return history, cheap, full, known, waiting, rng
 
 

@@ -6,18 +6,18 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 import paretune_optimizer.improvement as improvement_module
+from paretune_optimizer.floors import Floors
 from paretune_optimizer.hypervolume import hypervolume
 from paretune_optimizer.improvement import expected_improvement, log_psi, log_psi_exponential
 
 
-def setting(m, worlds=3, candidates=4, rates=None, references=None):
+def setting(m, worlds=3, candidates=4, rates=None, floors=None):
     rng = np.random.default_rng(m)
     fronts = [rng.random((6, m)) for _ in range(worlds)]
     reference = np.full(m, 1.1)
     mean, sd = rng.random((m, candidates, worlds)) * 0.8, rng.random((m, candidates)) * 0.3 + 0.05
     rates = np.zeros(m) if rates is None else rates
-    points = reference[None, :] if references is None else references
-    improvement = expected_improvement(fronts, points, np.full(m, 0.0), rates, rng)
+    improvement = expected_improvement(fronts, reference, np.full(m, 0.0), rates, rng, floors)
     return fronts, reference, mean, sd, improvement, rng
 
 
@@ -66,39 +66,35 @@ def test_scalarised_value_counts_log_modelled_metrics_in_their_own_units(monkeyp
     assert np.corrcoef(improvement.log_value(mean, sd)[0], np.log(expected))[0, 1] > 0.99
 
 
-@pytest.mark.parametrize("rates", [(0.0, 0.0), (0.9, -0.6)])
-def test_several_reference_points_add_up_in_shares_of_their_volumes(rates):
-    rates = np.array(rates)
-    points = np.array([[1.1, 1.1], [1.1, 2.5]])
+@pytest.mark.parametrize("m", [1, 2, 3])
+@pytest.mark.parametrize("rate", [0.0, 0.9])
+def test_improvement_beyond_a_floor_counts_by_its_hope(m, rate):
+    # The mean of a metric that cannot get below its floor and of one that can, weighed by the hope.
+    rates, floor, hope = np.full(m, rate), 0.1, 0.25
+    floors = Floors(np.full(m, -np.inf), np.ones(m))
+    floors.value[0], floors.hope[0] = floor, hope
+    fronts, reference, mean, sd, improvement, rng = setting(m, worlds=2, rates=rates, floors=floors)
+    fronts = [np.maximum(front, floor) for front in fronts]
+    improvement = expected_improvement(fronts, reference, np.full(m, 0.0), rates, rng, floors)
+    open_ = expected_improvement(fronts, reference, np.full(m, 0.0), rates, rng)
 
-    def own(y, rate):
+    def own(y):
         return np.exp(rate * y) / rate if rate else y
 
-    total = 0.0
-    for point in points:
-        _, _, mean, sd, improvement, _ = setting(2, rates=rates, references=point[None, :])
-        volume = own(point[1], rates[1]) - own(0.0, rates[1])  # the other length is common to both
-        total = total + np.exp(improvement.log_value(mean, sd)[0]) / volume
-    *_, both, _ = setting(2, rates=rates, references=points)
-    ratio = np.exp(both.log_value(mean, sd)[0]) / total
-    assert ratio == pytest.approx(np.full(ratio.size, ratio[0]))
+    def held(y):
+        return own(np.maximum(y, np.where(np.arange(m) == 0, floor, -np.inf)))
 
-
-@pytest.mark.parametrize("references", [None, np.array([[1.1, 1.1], [1.1, 2.5]])])
-@pytest.mark.parametrize("rate", [0.0, 0.8])
-def test_derivatives_with_two_reference_points(references, rate):
-    _, _, mean, sd, improvement, _ = setting(2, rates=np.full(2, rate), references=references)
-    _, by_mean, _ = improvement.log_value(mean, sd)
-    up = mean.copy()
-    up[0, 0, 1] += 1e-6
-    numeric = (improvement.log_value(up, sd)[0] - improvement.log_value(mean, sd)[0]) / 1e-6
-    assert by_mean[0, 0, 1] == pytest.approx(numeric[0], rel=1e-3, abs=1e-6)
+    closed, error = monte_carlo(fronts, reference, mean, sd, rng, map_=held)
+    expected = hope * np.exp(open_.log_value(mean, sd)[0]) + (1.0 - hope) * closed
+    assert np.all(np.abs(np.exp(improvement.log_value(mean, sd)[0]) - expected) < 4.5 * error + 1e-6)
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 4])
 @pytest.mark.parametrize("rate", [0.0, 0.8, -0.8])
-def test_derivatives_match_differences(m, rate):
-    _, _, mean, sd, improvement, _ = setting(m, rates=np.full(m, rate))
+@pytest.mark.parametrize("hope", [1.0, 0.3])
+def test_derivatives_match_differences(m, rate, hope):
+    floors = Floors(np.full(m, 0.2), np.full(m, hope))
+    _, _, mean, sd, improvement, _ = setting(m, rates=np.full(m, rate), floors=floors)
     _, by_mean, by_sd = improvement.log_value(mean, sd)
     step = 1e-6
     for j in range(m):

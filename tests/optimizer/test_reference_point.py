@@ -7,8 +7,17 @@ import optimizer_cases as cases
 import pytest
 
 from paretune.parameters import Double
+from paretune_optimizer.floors import Floors
 from paretune_optimizer.maximize import Deadline
-from paretune_optimizer.reference_point import predicted_ends, reference_points
+from paretune_optimizer.reference_point import (
+    FAR,
+    NEAR,
+    ROOM,
+    WIDE,
+    predicted_ends,
+    reference_point,
+    stance_of,
+)
 from paretune_optimizer.surrogate import surrogate_of
 
 FREE = np.full(2, np.nan)
@@ -16,26 +25,33 @@ ENDS = np.array([[0.0, 1.0], [2.0, -1.0]])
 
 
 def test_thresholds_win_where_given():
-    both = reference_points(np.array([np.nan, 0.3]), ENDS, ENDS + np.array([4.0, 0.0]), ENDS, 0)
-    assert both == pytest.approx(np.array([[2.2, 0.3], [6.6, 0.3]]))
-    assert reference_points(np.array([0.5, 0.3]), ENDS, ENDS + 4.0, ENDS, 1).tolist() == [[0.5, 0.3]]
+    assert reference_point(np.array([np.nan, 0.3]), ENDS, ENDS, FAR, 0, 60) == pytest.approx(
+        [2.2 + ROOM, 0.3]
+    )
+    assert reference_point(np.array([0.5, 0.3]), ENDS, ENDS, WIDE, 1, 60).tolist() == [0.5, 0.3]
 
 
-def test_metrics_that_agree_keep_some_room():
+@pytest.mark.parametrize("stance", [FAR, NEAR, WIDE])
+def test_metrics_that_agree_keep_some_room(stance):
     ends = np.zeros((2, 2))
-    assert np.all(reference_points(FREE, ends, ends, ends, 0) > 0.0)
+    assert np.all(reference_point(FREE, ends, ends, stance, 0, 60) > 0.0)
 
 
-@pytest.mark.parametrize("turn", [0, 1])
-def test_one_metric_at_a_time_moves_out_to_the_far_end_or_into_the_candidates(turn):
-    far = ENDS + np.array([3.0, 0.0])
-    broad = np.linspace([0.0, 0.0], [1.0, 4.0], 101)
-    near, moved = reference_points(FREE, ENDS, far, broad, turn)
-    assert near == pytest.approx([2.2, 1.2])
-    assert moved == pytest.approx([[5.5, 1.2], [2.2, 3.4]][turn])
+def test_stances_take_turns_and_the_wide_one_moves_one_metric_into_the_candidates():
+    six = [stance_of(n, 2) for n in range(6, 12)]
+    assert set(six) == {(stance, turn) for stance in (FAR, NEAR, WIDE) for turn in (0, 1)}
+    broad = np.linspace([0.0, 0.0], [4.0, 4.0], 101)
+    for stance in (FAR, NEAR):
+        assert reference_point(FREE, ENDS, broad, stance, 1, 60) == pytest.approx([2.2 + ROOM, 1.2 + ROOM])
+    assert reference_point(FREE, ENDS, broad, WIDE, 0, 60) == pytest.approx([3.96 + ROOM, 1.2 + ROOM])
+    assert reference_point(FREE, ENDS, broad, WIDE, 1, 60) == pytest.approx([2.2 + ROOM, 4.06 + ROOM])
+    early = reference_point(FREE, ENDS, broad, WIDE, 0, 10)
+    assert early == pytest.approx([3.3 + ROOM, 1.2 + ROOM])
+    assert reference_point(FREE, ENDS, broad / 9.0, WIDE, 1, 60) == pytest.approx([2.2 + ROOM, 1.2 + ROOM])
 
 
-def test_ends_of_the_predicted_front_reach_beyond_the_data():
+@pytest.mark.parametrize("stance", [FAR, NEAR])
+def test_ends_of_the_predicted_front_reach_beyond_the_data(stance):
     # All data lie in a corner; the trade-off goes on outside it, and the models can tell.
     space = (Double("x0", 0, 1), Double("x1", 0, 1))
     history = cases.History(cases.experiment(space))
@@ -47,10 +63,9 @@ def test_ends_of_the_predicted_front_reach_beyond_the_data():
     surrogate = surrogate_of(history)
     processes = [surrogate.metrics[j].gp for j in (0, 1)]
     stop = Deadline(lambda: 0.0, math.inf)
-    Z, near, far = predicted_ends(history.encoding, processes, [], rng.random((50, 2)), stop)
-    assert np.all(Z[[1, 3], 0] < 0.05)
-    assert np.all(Z[[0, 2], 0] > 0.8)
-    for means in (near, far):
-        assert means.shape == (2, 2)
-        assert np.all(means.argmax(axis=0) == [0, 1])
-    assert np.all(far.min(axis=0) <= near.min(axis=0) + 1e-3)
+    found = predicted_ends(history.encoding, processes, [], Floors.none(2), rng.random((50, 2)), stance, stop)
+    Z, means = found
+    assert means.shape == (2, 2)
+    assert Z[1, 0] < 0.05
+    assert Z[0, 0] > 0.8
+    assert np.all(means.argmax(axis=0) == [0, 1])

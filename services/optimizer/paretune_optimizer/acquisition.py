@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from paretune_optimizer.active import best_ranked
 from paretune_optimizer.encoding import Encoding
 from paretune_optimizer.feasibility import Chance, chances, probability
+from paretune_optimizer.floors import Floors
 from paretune_optimizer.gp import GaussianProcess
 from paretune_optimizer.history import History
 from paretune_optimizer.improvement import Improvement, expected_improvement
@@ -171,8 +172,9 @@ def build(
     surrogate: Surrogate,
     known: Baseline,
     pending: Array,
-    references: Array,
+    reference: Array,
     ideal: Array,
+    floors: Floors,
     rng: np.random.Generator,
 ) -> tuple[Acquisition, Acquisition]:
     """Return a cheap acquisition for screening and the full one.
@@ -182,8 +184,9 @@ def build(
         surrogate: its models.
         known: baseline of observed points.
         pending: coordinates of configurations in training (b x p).
-        references: reference points (R x m), standardised.
+        reference: reference point (m), standardised.
         ideal: best values that are expected (m), standardised.
+        floors: where improvement begins to count less.
         rng: source of the worlds.
 
     Returns:
@@ -198,7 +201,7 @@ def build(
     if pending.shape[0]:
         guess = np.vstack([mean_front, predict_optimized(history, surrogate, pending)[0]])
     trust = PRIOR_TRIALS / max(len(history), 1) if history.encoding.believed else 0.0
-    mean_improvement = expected_improvement([guess], references, ideal, rates, rng)
+    mean_improvement = expected_improvement([guess], reference, ideal, rates, rng, floors)
     cheap = Acquisition(history.encoding, processes, mean_improvement, conditions, trust)
     if pending.shape[0] == 0 and not _noisy(known):
         return cheap, cheap
@@ -216,7 +219,7 @@ def build(
         lives = probability(conditions, history.encoding.features(pending))
         present[:, drawn_rows.size :] = rng.random((worlds, lives.size)) < lives
     fronts = [np.vstack([v[there], known.mean[rest]]) for v, there in zip(values, present, strict=True)]
-    improvement = expected_improvement(fronts, references, ideal, rates, rng)
+    improvement = expected_improvement(fronts, reference, ideal, rates, rng, floors)
     return cheap, Acquisition(history.encoding, [gp for gp, _ in drawn], improvement, conditions, trust)
 
 

@@ -23,6 +23,7 @@ from paretune_optimizer.acquisition import Baseline, baseline, build
 from paretune_optimizer.draws import model_exists, within
 from paretune_optimizer.encoding import ENUMERATION_LIMIT
 from paretune_optimizer.feasibility import chances, probability
+from paretune_optimizer.floors import floors_of
 from paretune_optimizer.front import feasible_rows, named, reference_of
 from paretune_optimizer.gp import cholesky
 from paretune_optimizer.history import History
@@ -187,7 +188,8 @@ def _candidates(history: History, known: Baseline, reference: Array, rng: np.ran
         return Z
     none = np.empty((0, encoding.dimension))
     ideal = np.min(known.mean, axis=0, initial=0.0)
-    cheap, _ = build(history, surrogate_of(history), known, none, reference[None, :], ideal, rng)
+    surrogate = surrogate_of(history)
+    cheap, _ = build(history, surrogate, known, none, reference, ideal, floors_of(history, surrogate), rng)
     order = np.argsort(-cheap.value(Z), kind="stable")
     return Z[np.concatenate([order[:best], rng.choice(order[best:], size=others, replace=False)])]
 
@@ -259,7 +261,7 @@ class _Belief:
         front = self.mean[:, counted].T
         front = front[non_dominated(front)]
         ideal = np.vstack([front, np.zeros((1, front.shape[1]))]).min(axis=0)
-        improvement = expected_improvement([front], stage.reference[None, :], ideal, stage.rates, rng)
+        improvement = expected_improvement([front], stage.reference, ideal, stage.rates, rng)
         sd = np.sqrt(np.maximum(self.variance[:, at], 1e-12))
         value = improvement.log_value(self.mean[:, at, None], sd)[0]
         value = value + np.log(np.maximum(stage.feasible[at], 1e-300))

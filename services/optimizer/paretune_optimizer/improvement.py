@@ -10,8 +10,8 @@ on), averaged over worlds, which is the Rao-Blackwellised noisy EHVI (Daulton et
 integrates over the same worlds but samples the candidate too). Every term is kept as a logarithm (Ament et
 al. 2023, arXiv 2310.20708): in linear space most of the domain underflows to a flat zero.
 
-Several reference points are several sets of boxes with weights; their thresholds are mostly shared, so the
-second set costs little.
+Improvement beyond a floor (`floors`) counts less: the width of a box that reaches
+across it is psi(high) - (1 - hope) psi(floor).
 
 For four and more metrics boxes multiply beyond use. There the identity of Golovin and Zhang 2020 (arXiv
 2006.04655, lemma 5) is used: hypervolume is the mean over random directions of the scalarisation
@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from scipy.special import erfcx, log_ndtr, logsumexp, ndtr
 
 from paretune_optimizer.boxes import improvement_boxes
+from paretune_optimizer.floors import Floors
 from paretune_optimizer.pareto import non_dominated
 
 Array = NDArray[np.float64]
@@ -129,39 +130,41 @@ class _Side:
     world: Ints  # T
     high: Ints  # I, index into T
     low: Ints  # I, index into T, or -1 for minus infinity
+    share: Array  # I, share of what lies beyond `low` that does not count: 1 bounded, 0 open, else by a floor
     rate: float  # 0 for metrics modelled as they are, else see `log_psi_exponential`
 
 
 class BoxImprovement:
     """Exact log EHVI for one to three metrics."""
 
-    def __init__(self, fronts: list[Array], references: Array, log_weights: Array, rates: Array) -> None:
+    def __init__(self, fronts: list[Array], reference: Array, rates: Array, floors: Floors) -> None:
         """Decompose the fronts of all worlds.
 
         Args:
             fronts: one array (P x m) per world; dominated rows are ignored, none may be left.
-            references: reference points (R x m), the same in all worlds: averaging over worlds with their own
+            reference: reference point (m), the same in all worlds: averaging over worlds with their own
                 points would average different quantities.
-            log_weights: logarithms of the weights of the volumes against each of them (R).
             rates: growth of each metric's own unit per unit of its model (m), 0 where they are
                 proportional; see `log_psi_exponential`.
+            floors: where improvement begins to count less.
         """
-        self.worlds = len(fronts)
-        boxes = [improvement_boxes(front, point) for front in fronts for point in references]
-        each = [box.high.shape[0] for box in boxes]
-        sizes = np.reshape(each, (self.worlds, -1)).sum(axis=1)
-        self.log_weight = np.repeat(np.tile(log_weights, self.worlds), each)
+        boxes = [improvement_boxes(front, reference) for front in fronts]
+        sizes = [box.high.shape[0] for box in boxes]
+        self.worlds = len(boxes)
         self.starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
         world = np.repeat(np.arange(self.worlds), sizes)
         low, high = np.vstack([box.low for box in boxes]), np.vstack([box.high for box in boxes])
-        self.sides = [_side(low[:, j], high[:, j], world, float(rates[j])) for j in range(rates.size)]
+        self.sides = [
+            _side(low[:, j], high[:, j], world, float(rates[j]), floors.value[j], floors.hope[j])
+            for j in range(rates.size)
+        ]
 
     def log_value(self, mean: Array, sd: Array) -> tuple[Array, Array, Array]:
         """Return log EHVI (B), its derivative by the means (m x B x W) and by the deviations (m x B)."""
         parts = [self._widths(side, mean[j], sd[j]) for j, side in enumerate(self.sides)]
-        total = parts[0][0] + self.log_weight  # B x I
+        total = parts[0][0]
         for part in parts[1:]:
-            total += part[0]
+            total = total + part[0]  # B x I
         top = total.max(axis=1, keepdims=True)
         weight = np.exp(total - top)
         norm = weight.sum(axis=1, keepdims=True)
@@ -185,23 +188,29 @@ class BoxImprovement:
             by_mean /= -sd[:, None]
             by_sd /= sd[:, None]
         upper = log_h[:, side.high]
-        bounded = side.low >= 0
         # q = psi(low) / psi(high) < 1; kept off 1 for strips too thin to tell apart.
-        q = np.exp(np.minimum(log_h[:, side.low] - upper, -1e-14)) * bounded
+        q = np.exp(np.minimum(log_h[:, side.low] - upper, -1e-14)) * side.share
         rest = 1.0 - q
         d_mean = (by_mean[:, side.high] - q * by_mean[:, side.low]) / rest
         d_sd = (by_sd[:, side.high] - q * by_sd[:, side.low]) / rest
         return upper + np.log(rest), d_mean, d_sd
 
 
-def _side(low: Array, high: Array, world: Ints, rate: float) -> _Side:
+def _side(low: Array, high: Array, world: Ints, rate: float, floor: float, hope: float) -> _Side:
+    open_ = ~np.isfinite(low)
+    share = 1.0 - open_
+    if hope < 1.0:
+        # A world may have drawn values beyond the floor: there the open boxes begin at the lowest of them.
+        lowest = np.full(int(world.max()) + 1, floor)
+        np.minimum.at(lowest, world, np.where(open_, high, low))
+        low, share = np.where(open_, lowest[world], low), np.where(open_, 1.0 - hope, 1.0)
     keys = np.concatenate([np.stack([world, high], axis=1), np.stack([world, low], axis=1)])
     keys = keys[np.isfinite(keys[:, 1])]
     unique, where = np.unique(keys, axis=0, return_inverse=True)
     where = where.reshape(-1)
     at_low = np.full(low.size, -1, dtype=np.intp)
     at_low[np.isfinite(low)] = where[high.size :]
-    return _Side(unique[:, 1], unique[:, 0].astype(np.intp), where[: high.size], at_low, rate)
+    return _Side(unique[:, 1], unique[:, 0].astype(np.intp), where[: high.size], at_low, share, rate)
 
 
 class ScalarisedImprovement:
@@ -210,7 +219,7 @@ class ScalarisedImprovement:
     def __init__(
         self,
         fronts: list[Array],
-        references: Array,
+        reference: Array,
         ideal: Array,
         rates: Array,
         rng: np.random.Generator,
@@ -219,26 +228,25 @@ class ScalarisedImprovement:
 
         Args:
             fronts: one array (P x m) per world.
-            references: reference points (R x m), dealt out to the directions.
+            reference: reference point (m).
             ideal: best value that is expected, per metric (m); a deviation better is allowed for.
             rates: curvature of each metric's unit (m); directions and volumes are in own units.
             rng: source of the directions.
         """
         m, worlds = ideal.size, len(fronts)
-        ideal, references = _own_unit(ideal - 1.0, rates), _own_unit(references, rates)
+        ideal, reference = _own_unit(ideal - 1.0, rates), _own_unit(reference, rates)
         fronts = [_own_unit(front, rates) for front in fronts]
-        points = references[np.arange(DIRECTIONS) % references.shape[0]]  # one for each direction
         directions = np.abs(rng.standard_normal((DIRECTIONS, m))) + 1e-3
         directions /= np.linalg.norm(directions, axis=1)[:, None]
-        directions *= np.maximum(points - ideal, 1e-9)
+        directions *= np.maximum(reference - ideal, 1e-9)
         nodes, weights = np.polynomial.legendre.leggauss(NODES)
         t, log_w, world, direction = [], [], [], []
         # Directions are dealt out to the worlds, so the cost does not grow with their number.
         for q in range(DIRECTIONS):
-            w = (q // references.shape[0]) % worlds
-            gains = (points[q] - fronts[w]) / directions[q]  # P x m
+            w = q % worlds
+            gains = (reference - fronts[w]) / directions[q]  # P x m
             best = max(0.0, float(gains.min(axis=1).max())) if gains.size else 0.0
-            top = max(float(np.min((points[q] - ideal) / directions[q])), best + 0.05)
+            top = max(float(np.min((reference - ideal) / directions[q])), best + 0.05)
             half = 0.5 * (top - best)
             at = best + half * (nodes + 1.0)
             t.append(at)
@@ -247,7 +255,7 @@ class ScalarisedImprovement:
             direction += [q] * NODES
         self.log_weight = np.concatenate(log_w) - np.log(DIRECTIONS)  # I
         self.world = np.array(world, dtype=np.intp)
-        thresholds = points[direction] - directions[direction] * np.concatenate(t)[:, None]  # I x m
+        thresholds = reference - directions[direction] * np.concatenate(t)[:, None]  # I x m
         self.thresholds = _model_scale(thresholds, rates)
         self.worlds = worlds
 
@@ -273,27 +281,27 @@ class ScalarisedImprovement:
 
 
 def expected_improvement(
-    fronts: list[Array], references: Array, ideal: Array, rates: Array, rng: np.random.Generator
+    fronts: list[Array],
+    reference: Array,
+    ideal: Array,
+    rates: Array,
+    rng: np.random.Generator,
+    floors: Floors | None = None,
 ) -> Improvement:
     """Return the improvement over fronts: exact up to three metrics, by directions beyond.
 
     Args:
         fronts: values (P x m) of each world, minimised.
-        references: reference points (R x m). With several, the sum over them of the improvement in shares
-            of the volume between each and the ideal point, up to a factor that is the same for all.
-        ideal: best reachable value per metric (m).
+        reference: reference point (m).
+        ideal: best reachable value per metric (m); used beyond three metrics only.
         rates: curvature of each metric's unit (m), see `log_psi_exponential`.
         rng: source of directions; used beyond three metrics only.
+        floors: where improvement begins to count less; used up to three metrics only.
     """
     if ideal.size <= EXACT_METRICS:
-        # Shares are taken of lengths in own units; where the points agree they cancel.
-        length = np.maximum(_own_unit(references, rates) - _own_unit(ideal, rates), 1e-300)
-        agreed = np.all(references == references[0], axis=0)
-        log_weights = -np.where(agreed, 0.0, np.log(length)).sum(axis=1)
-        return BoxImprovement(fronts, references, log_weights, rates)
-    widest = references.max(axis=0)
-    clipped = [front[np.all(front < widest, axis=1)] for front in fronts]
-    return ScalarisedImprovement([f[non_dominated(f)] for f in clipped], references, ideal, rates, rng)
+        return BoxImprovement(fronts, reference, rates, floors or Floors.none(ideal.size))
+    clipped = [front[np.all(front < reference, axis=1)] for front in fronts]
+    return ScalarisedImprovement([f[non_dominated(f)] for f in clipped], reference, ideal, rates, rng)
 
 
 def _own_unit(x: Array, rates: Array) -> Array:

@@ -249,11 +249,10 @@ def _goals(axis: Axis, level: float) -> Array:
     """Return levels worth trying instead of a level: all of few, neighbours near and far of many."""
     if axis.shape is Shape.CATEGORICAL or not axis.relaxed:
         stride = max(1, -(-axis.levels // SWEEP_CHOICES))
-        goals = (level + stride * np.arange(1, min(axis.levels, SWEEP_CHOICES))) % axis.levels
+        goals = {(level + stride * k) % axis.levels for k in range(1, min(axis.levels, SWEEP_CHOICES))}
     else:
         # On a log axis a sixteenth of the coordinate, not of the levels, is the same step everywhere.
-        z = axis.at_level(np.array([level]))
-        far = axis.level(np.clip(np.concatenate([z - 1 / 16, z + 1 / 16]), 0.0, 1.0))
-        goals = np.concatenate([[level - 1.0, level + 1.0], far])
-    goals = np.unique(np.clip(goals, 0.0, axis.levels - 1.0))
-    return goals[goals != level]
+        z = float(axis.at_level(np.array([level]))[0])
+        far = axis.level(np.array([max(z - 1 / 16, 0.0), min(z + 1 / 16, 1.0)])).tolist()
+        goals = {level - 1.0, level + 1.0, *far}
+    return np.array(sorted(goal for goal in goals if 0.0 <= goal < axis.levels and goal != level))

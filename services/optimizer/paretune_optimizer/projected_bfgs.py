@@ -109,11 +109,15 @@ def _update(H: Array, s: Array, y: Array, good: Mask, scaled: Mask) -> None:
     """Update inverse Hessians of the negated objective in place where curvature is positive."""
     sy = np.einsum("bk,bk->b", s, y)
     use = good & (sy > 1e-10 * np.linalg.norm(s, axis=1) * np.linalg.norm(y, axis=1)) & (sy > 1e-300)
-    for b in np.flatnonzero(use):
-        if not scaled[b]:
-            H[b] *= sy[b] / float(y[b] @ y[b])
-            scaled[b] = True
-        rho = 1.0 / sy[b]
-        Hy = H[b] @ y[b]
-        H[b] += rho * (1.0 + rho * float(y[b] @ Hy)) * np.outer(s[b], s[b])
-        H[b] -= rho * (np.outer(Hy, s[b]) + np.outer(s[b], Hy))
+    index = np.flatnonzero(use)
+    if index.size == 0:
+        return
+    s, y, sy = s[index], y[index], sy[index]
+    first = ~scaled[index]
+    H[index[first]] *= (sy / np.einsum("bk,bk->b", y, y))[first, None, None]
+    scaled[index] = True
+    rho = 1.0 / sy
+    Hy = np.einsum("bij,bj->bi", H[index], y)
+    bend = rho * (1.0 + rho * np.einsum("bk,bk->b", y, Hy))
+    cross = (rho[:, None] * Hy)[:, :, None] * s[:, None, :]
+    H[index] += bend[:, None, None] * s[:, :, None] * s[:, None, :] - cross - cross.transpose(0, 2, 1)

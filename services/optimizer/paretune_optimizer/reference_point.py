@@ -1,47 +1,70 @@
-"""The reference points: how bad is still worth something.
+"""The reference point: how bad is still worth something.
 
 The user's thresholds first. For other metrics the nadir of the front that the *model* predicts, which sees
 trade-offs that have not been measured yet. The nadir of the observed front locks the search: once one extreme
 is found, everything beyond it counts for nothing.
 
 The predicted nadir comes from the ends of the predicted front. There is one for each metric that is given up:
-it minimises the sum of the others, each less a standard deviation, plus a share of the metric given up
-(augmented as in Steuer and Choo 1983). The minima of single metrics would do for two; of three or more, one
-point may hold several of them, and a metric that is bad at no end would lock the search.
+it minimises the sum of the others plus a share of the metric given up, so that a hair of the others does not
+buy its ruin (augmented as in Steuer and Choo 1983). The minima of single metrics would do for two; of three
+or more, one point may hold several of them, and a metric that is bad at no end would lock the search.
 
-No single share serves all fronts. A large one (NEAR) leaves out an end that buys a hair of the others with a
-ruin of the metric given up: concave fronts are reached sooner. It loses far ends and separate pieces for
-good. A small one (FAR) keeps those, and wastes early trials on extremes. So improvement is counted against
-two points, each in shares of its own volume (`improvement.expected_improvement`): the near one, and the near
-one with ONE metric moved out to the far one, or to where a quarter of the candidates are worse. Metrics take
-turns. A metric moved out alone only pays where being worse in it buys something that the near point does not
-know.
+No single point serves all fronts: a tight one loses far ends and separate pieces for good, a wide one wastes
+early trials on extremes. So successive suggestions take turns between three stances, and a wrong one costs a
+third of the trials at most. A metric moved out alone only pays where being worse in it buys something:
 
-Weighing regions by a measure: Zitzler, Brockhoff and Thiele 2007 (The hypervolume indicator revisited);
-the rule itself is our own. docs/decisions/0008 tells what chose it.
+| stance | ends | point: a tenth of the range beyond their nadir |
+|---|---|---|
+| FAR | share 0.01, other metrics a standard deviation better than their means | |
+| NEAR | share 0.05 of the means: an end that the model is sure of | |
+| WIDE | as FAR | and in one metric, in turn, as far as all but a few candidates reach |
+
+docs/decisions/0034 tells what was measured to choose them.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from paretune_optimizer.encoding import Encoding
 from paretune_optimizer.feasibility import Chance
+from paretune_optimizer.floors import Floors
 from paretune_optimizer.gp import GaussianProcess
 from paretune_optimizer.projected_bfgs import Stop, ascend
 
 Array = NDArray[np.float64]
 
-NEAR, FAR = 0.1, 0.01
-"""Share of the metric given up in the search for an end; smaller reaches farther."""
-OPTIMISM = 1.0
-"""Standard deviations by which the other metrics may be better than their means at an end."""
-BROAD = 0.75
-"""Quantile of the candidates' posterior means that the metric moved out reaches at least."""
 MARGIN = 0.1
+ROOM = 0.01
+"""Standard deviations by which the point lies beyond the nadir even where the ends agree."""
 STARTS = 3
 ITERATIONS = 12
+
+
+@dataclass(frozen=True)
+class Stance:
+    """How far out the reference point of one suggestion lies.
+
+    Attributes:
+        share: of the metric given up in the search for an end; smaller is farther.
+        optimism: standard deviations by which the other metrics may be better than their means at an end.
+        wide: whether one metric must at least reach a quantile of the candidates' posterior means.
+    """
+
+    share: float
+    optimism: float
+    wide: bool = False
+
+
+FAR, NEAR, WIDE = Stance(0.01, 1.0), Stance(0.05, 0.0), Stance(0.01, 1.0, wide=True)
+
+
+def stance_of(ordinal: int, m: int) -> tuple[Stance, int]:
+    """Return the stance of a suggestion, and which of m metrics a wide one moves out."""
+    return (FAR, NEAR, WIDE)[ordinal % 3], ordinal // 3 % m
 
 
 class _Ends:
@@ -52,11 +75,13 @@ class _Ends:
         encoding: Encoding,
         processes: list[GaussianProcess],
         conditions: list[Chance],
+        floors: Floors,
         weights: Array,
+        optimism: float,
     ) -> None:
-        self.encoding, self.processes = encoding, processes
+        self.encoding, self.processes, self.floors = encoding, processes, floors
         self.conditions, self.weights = conditions, weights  # weights: B x m
-        self.optimism = OPTIMISM * (weights == 1.0)  # B x m, not of the metric given up
+        self.optimism = optimism * (weights == 1.0)  # B x m, not of the metric given up
 
     def value_and_gradient(self, Z: Array) -> tuple[Array, Array]:
         X = self.encoding.features(Z)
@@ -65,8 +90,10 @@ class _Ends:
             mean, variance, kept = gp.forward(X)
             sd = np.sqrt(variance)
             own = self.optimism[:, j]
-            total += own * sd - self.weights[:, j] * mean[:, 0]
-            gradient += gp.backward(kept, -self.weights[:, j : j + 1], own / (2.0 * sd))
+            best, slope = self.floors.hoped(j, mean[:, 0] - own * sd)
+            total -= self.weights[:, j] * best
+            pull = -self.weights[:, j] * slope
+            gradient += gp.backward(kept, pull[:, None], -pull * own / (2.0 * sd))
         for chance in self.conditions:
             value, products = chance.forward(X)
             total += value
@@ -81,21 +108,24 @@ def predicted_ends(
     encoding: Encoding,
     processes: list[GaussianProcess],
     conditions: list[Chance],
+    floors: Floors,
     candidates: Array,
+    stance: Stance,
     stop: Stop,
-) -> tuple[Array, Array, Array]:
-    """Return the configurations at the ends of the predicted front, near and far ones.
+) -> tuple[Array, Array]:
+    """Return the configurations at the ends of the predicted front.
 
     Args:
         encoding: translator of the space.
         processes: one per optimised metric.
         conditions: chances of feasibility, which the ends must keep as well.
+        floors: values beyond which a metric is not expected to get.
         candidates: snapped coordinates to start from (B x p), at least one.
+        stance: how far to look.
         stop: when to stop refining.
 
     Returns:
-        Snapped coordinates (2 m x p), one for each metric given up, near ones first, and the posterior
-        means of the near (m x m) and of the far ones (m x m).
+        Snapped coordinates (m x p), one for each metric given up, and their posterior means (m x m).
     """
     m = len(processes)
     mean = posterior_means(encoding, processes, candidates)  # B x m
@@ -103,43 +133,49 @@ def predicted_ends(
     X = encoding.features(candidates)
     for chance in conditions:
         log_chance += chance.power * chance.log_probability(X)
-    weight = np.vstack([1.0 - (1.0 - share) * np.eye(m) for share in (NEAR, FAR)])  # 2 m x m
-    score = log_chance[:, None] - mean @ weight.T  # B x 2 m
-    starts = np.argsort(-score, axis=0, kind="stable")[:STARTS].T  # 2 m x STARTS
-    owner = np.repeat(np.arange(2 * m), starts.shape[1])
+    weight = 1.0 - (1.0 - stance.share) * np.eye(m)  # m x m
+    score = log_chance[:, None] - mean @ weight  # B x m; weight is symmetric
+    starts = np.argsort(-score, axis=0, kind="stable")[:STARTS].T  # m x STARTS
+    owner = np.repeat(np.arange(m), starts.shape[1])
     Z = candidates[starts.reshape(-1)]
-    climb = _Ends(encoding, processes, conditions, weight[owner])
+    climb = _Ends(encoding, processes, conditions, floors, weight[owner], stance.optimism)
     climbed = ascend(climb, Z, encoding.relaxed, ITERATIONS, stop)
     Z = np.vstack([Z, encoding.snap(climbed)])
     owner = np.concatenate([owner, owner])
     Z, owner = Z[keep := encoding.satisfied(Z)], owner[keep]
-    judge = _Ends(encoding, processes, conditions, weight[owner])
+    judge = _Ends(encoding, processes, conditions, floors, weight[owner], stance.optimism)
     value, _ = judge.value_and_gradient(Z)
-    best = [int(np.flatnonzero(owner == j)[np.argmax(value[owner == j])]) for j in range(2 * m)]
-    means = posterior_means(encoding, processes, Z[best])
-    return Z[best], means[:m], means[m:]
+    best = [int(np.flatnonzero(owner == j)[np.argmax(value[owner == j])]) for j in range(m)]
+    return Z[best], posterior_means(encoding, processes, Z[best])
 
 
-def reference_points(thresholds: Array, near: Array, far: Array, broad: Array, turn: int) -> Array:
-    """Return the reference points in standardised, minimised units.
+def reach(n: int) -> float:
+    """Return the quantile of the candidates that a wide stance reaches after n observations.
+
+    Separate pieces of a front are worth looking for once the nearest one is known.
+    """
+    return max(0.75, 1.0 - 6.0 / max(n, 1))
+
+
+def reference_point(thresholds: Array, ends: Array, broad: Array, stance: Stance, turn: int, n: int) -> Array:
+    """Return the reference point in standardised, minimised units.
 
     Args:
         thresholds: the user's worst acceptable values (m), NaN where there is none.
-        near: posterior means at the near ends of the predicted front (m x m), one row per end.
-        far: the same at the far ends.
+        ends: posterior means at the ends of the predicted front (m x m), one row per end.
         broad: posterior means at a pool of candidates (B x m).
-        turn: metric to move out (0 to m - 1).
+        stance: where to put it.
+        turn: metric that a wide stance moves out (0 to m - 1).
+        n: number of observations.
 
     Returns:
-        Reference points (1 or 2 x m), finite: the nadir of the near ends, and the same with one metric moved
-        out. Both lie out by a tenth of the range so that the ends themselves count; a metric in which the
-        ends agree still gets a hundredth of a standard deviation of room.
+        Reference point (m), finite, always beyond the best of the ends.
     """
-    ideal, nadir = near.min(axis=0), near.max(axis=0)
-    points = np.stack([nadir, nadir])
-    points[1, turn] = max(nadir[turn], far[:, turn].max(), np.quantile(broad[:, turn], BROAD))
-    points += MARGIN * np.maximum(points - ideal, 0.1)
-    return np.unique(np.where(np.isfinite(thresholds), thresholds, points), axis=0)
+    ideal, nadir = ends.min(axis=0), ends.max(axis=0)
+    if stance.wide:
+        nadir[turn] = max(nadir[turn], np.quantile(broad[:, turn], reach(n)))
+    point = nadir + MARGIN * (nadir - ideal) + ROOM
+    return np.where(np.isfinite(thresholds), thresholds, point)
 
 
 def posterior_means(encoding: Encoding, processes: list[GaussianProcess], Z: Array) -> Array:

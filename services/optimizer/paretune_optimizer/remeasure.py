@@ -43,7 +43,7 @@ def worth_repeating(
     known: Baseline,
     pending: Array,
     new: Array | None,
-    references: Array,
+    reference: Array,
 ) -> Array | None:
     """Return the tried configuration that is worth more than a new one, if there is one.
 
@@ -53,7 +53,7 @@ def worth_repeating(
         known: tried configurations that may be efficient.
         pending: coordinates in training (b x p): never to be repeated at the same time.
         new: the best new configuration (p), or None if there is none.
-        references: reference points (R x m), standardised.
+        reference: reference point (m), standardised.
 
     Returns:
         Coordinates (p) of a configuration in `known`, or None.
@@ -67,7 +67,7 @@ def worth_repeating(
 
     def improvement(front: Array) -> Improvement:
         rng = generator(history.experiment.seed, len(history), Stream.WORLDS)  # the same directions each time
-        return expected_improvement([front], references, ideal, rates, rng)
+        return expected_improvement([front], reference, ideal, rates, rng)
 
     free = ~np.any(np.all(known.Z[:, None] == pending[None], axis=2), axis=1)
     step = _step(processes, history.encoding.features(known.Z), known.sd)

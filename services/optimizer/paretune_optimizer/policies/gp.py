@@ -1,6 +1,6 @@
 """The engine: Gaussian processes and log noisy expected hypervolume improvement.
 
-    history -> surrogate -> baseline, reference points -> acquisition -> maximize -> one configuration
+    history -> surrogate -> baseline, reference point -> acquisition -> maximize -> one configuration
 
 Everything here is a pure function of the history, the taken points and the ordinal; see `surrogate` for why
 remembered hyperparameters do not break that.
@@ -15,9 +15,10 @@ from paretune import metrics
 from paretune_optimizer.acquisition import baseline, build
 from paretune_optimizer.encoding import ENUMERATION_LIMIT
 from paretune_optimizer.feasibility import chances
+from paretune_optimizer.floors import floors_of
 from paretune_optimizer.history import History
 from paretune_optimizer.maximize import Deadline, fresh, maximize, pool
-from paretune_optimizer.reference_point import posterior_means, predicted_ends, reference_points
+from paretune_optimizer.reference_point import posterior_means, predicted_ends, reference_point, stance_of
 from paretune_optimizer.remeasure import worth_repeating
 from paretune_optimizer.sampling import Stream, generator
 from paretune_optimizer.surrogate import Surrogate, surrogate_of
@@ -58,12 +59,14 @@ def propose(history: History, ordinal: int, pending: Array, taken: Array, deadli
         candidates = everything
     processes = [surrogate.metrics[j].gp for j in history.roles.optimized]
     start = np.vstack([candidates, known.Z[known.efficient]])
-    ends, near, far = predicted_ends(history.encoding, processes, conditions, start, deadline)
+    stance, turn = stance_of(ordinal, len(processes))
+    floors = floors_of(history, surrogate)
+    ends, means = predicted_ends(history.encoding, processes, conditions, floors, start, stance, deadline)
     broad = posterior_means(history.encoding, processes, candidates)
     bounds = standardised_thresholds(history, surrogate)
-    references = reference_points(bounds, near, far, broad, ordinal % len(processes))
+    reference = reference_point(bounds, means, broad, stance, turn, len(history))
     worlds = generator(history.experiment.seed, ordinal, Stream.WORLDS)
-    cheap, full = build(history, surrogate, known, pending, references, near.min(axis=0), worlds)
+    cheap, full = build(history, surrogate, known, pending, reference, means.min(axis=0), floors, worlds)
     best: Array | None
     if everything is not None:
         best = None if exhausted else candidates[int(np.argmax(full.value(candidates)))]
@@ -72,7 +75,7 @@ def propose(history: History, ordinal: int, pending: Array, taken: Array, deadli
         best = maximize(cheap, full, candidates, taken, rng, deadline)[0]
     if not history.experiment.remeasure:
         return best
-    again = worth_repeating(history, surrogate, known, pending, best, references)
+    again = worth_repeating(history, surrogate, known, pending, best, reference)
     return best if again is None else again
 
 
