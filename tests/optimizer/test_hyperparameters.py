@@ -27,7 +27,10 @@ def test_gradient_matches_differences(replicates):
     X = rng.random((30, 5))
     X = np.vstack([X, X[:replicates]])
     y = np.sin(3 * X[:, 0]) + X[:, 1] + 0.1 * rng.standard_normal(len(X))
-    rows = merge_replicates(X, y, rng.random(len(X)) * 0.05, np.array([0, 1, 2, 2, 3]))
+    variance = rng.random(30) * 0.05
+    variance = np.concatenate([variance, variance[:replicates]])
+    rows = merge_replicates(X, y, variance, np.array([0, 1, 2, 2, 3]))
+    assert rows.y.size == 30
     theta = prior_mode(4) + 0.4 * rng.standard_normal(6)
     value, gradient = objective(theta, rows)
     for i in range(6):

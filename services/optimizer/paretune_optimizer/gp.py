@@ -76,7 +76,9 @@ class Rows:
 
 
 def merge_replicates(X: Array, y: Array, variance: Array, groups: Ints) -> Rows:
-    """Merge measurements of the same point into one row.
+    """Merge measurements of the same point, reported to be equally sure, into one row.
+
+    Those of different variance stay rows of their own: their mean would count the unsure ones as much.
 
     Args:
         X: features (N x D); rows are the same point when they are equal bit for bit.
@@ -87,7 +89,8 @@ def merge_replicates(X: Array, y: Array, variance: Array, groups: Ints) -> Rows:
     Returns:
         Rows in the order in which their points first appear.
     """
-    _, first, inverse = np.unique(X, axis=0, return_index=True, return_inverse=True)
+    keys = np.column_stack([X, variance])
+    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(order.size)
@@ -95,7 +98,7 @@ def merge_replicates(X: Array, y: Array, variance: Array, groups: Ints) -> Rows:
     count = np.bincount(label).astype(np.float64)
     mean = np.bincount(label, weights=y) / count
     scatter = float(np.sum((y - mean[label]) ** 2))
-    return Rows(X[first[order]], mean, count, np.bincount(label, weights=variance) / count, scatter, groups)
+    return Rows(X[first[order]], mean, count, variance[first[order]], scatter, groups)
 
 
 def cholesky(K: Array, scale: float) -> Array:
