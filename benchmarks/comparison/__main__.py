@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.comparison import claims, latency, report
 from benchmarks.comparison.methods import applies
-from benchmarks.comparison.problems import PROBLEMS
+from benchmarks.comparison.problems import PROBLEMS, named
 from benchmarks.comparison.runs import Log, draw, search
 
 HERE = Path(__file__).parent
@@ -96,7 +96,7 @@ def main() -> None:
 
 
 def _one(log: Log, name: str, method: str, seed: int, budget: int, here: dict[str, str], end: float) -> None:
-    problem = PROBLEMS[name]
+    problem = named(name)
     if method == "random":
         budget = RANDOM_BUDGET.get(name, 10 * budget)
     if time.monotonic() > end or not applies(method, problem) or log.has(name, method, seed, budget):

@@ -8,11 +8,13 @@ functions, from several seeds: a lower bound of the truth.
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import moocore
 import numpy as np
 from benchmarks.comparison.problems import PROBLEMS, Array, Problem
+from benchmarks.comparison.runs import Run
 
 from paretune.parameters import Int
 
@@ -118,9 +120,14 @@ def compute() -> dict[str, dict[str, float | str]]:
     return found
 
 
-def load() -> dict[str, float]:
-    """Return the best-known hypervolumes by problem."""
-    return {name: float(entry["hypervolume"]) for name, entry in json.loads(PATH.read_text()).items()}
+def load(runs: Iterable[Run] = ()) -> dict[str, float]:
+    """Return the best-known hypervolumes by problem; of one that is not listed, the best of the runs."""
+    listed = {name: float(entry["hypervolume"]) for name, entry in json.loads(PATH.read_text()).items()}
+    best = dict(listed)
+    for run in runs:
+        if run.problem not in listed:
+            best[run.problem] = max(best.get(run.problem, 0.0), *run.hypervolume)
+    return best
 
 
 if __name__ == "__main__":

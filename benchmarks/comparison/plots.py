@@ -16,8 +16,9 @@ matplotlib.use("Agg")
 def draw_hypervolume(runs: list[Run], names: dict[str, str], folder: Path) -> None:
     """Draw one curve per method into one picture, one frame per problem."""
     folder.mkdir(exist_ok=True)
-    best = load()
-    problems = [name for name in PROBLEMS if any(run.problem == name for run in runs)]
+    best = load(runs)
+    ran = {run.problem for run in runs}
+    problems = [name for name in PROBLEMS if name in ran] + sorted(ran - set(PROBLEMS))
     figure, axes = plt.subplots(-(-len(problems) // 3), 3, figsize=(13, 3.6 * -(-len(problems) // 3)))
     colors = {method: f"C{i}" for i, method in enumerate(names)}
     for name, axis in zip(problems, np.ravel(axes), strict=False):

@@ -10,6 +10,8 @@ that failed. Hypervolumes are taken of these true values against `reference`, ne
   suite", arXiv 2009.12867 (four bar truss; gear train, all integer).
 - diatom: the 12 parameters and ranges of the published experiment on diatoms (examples/diatoms.yaml) with
   the made-up response of quick_quality.py.
+- diatoms_surrogate, rotten_tomatoes_surrogate: models of recorded trainings (benchmarks.recording.surrogate),
+  without their scatter; estimates, not trainings.
 - tomatoes: the 6 parameters and ranges of the published experiment on movie reviews
   (examples/rotten_tomatoes.yaml) with a made-up response; 26 % of uniform draws are accurate and quick
   enough, as many as were published.
@@ -17,7 +19,7 @@ that failed. Hypervolumes are taken of these true values against `reference`, ne
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import moocore
 import numpy as np
@@ -83,6 +85,22 @@ class Problem:
         if not len(points):
             return 0.0
         return float(moocore.hypervolume(points, ref=np.array(self.reference) * self.signs))
+
+
+def named(name: str) -> Problem:
+    """Return a problem by name: one of `PROBLEMS`, or `USE-CASE_surrogate`, a model of recorded trainings.
+
+    Raises:
+        KeyError: if there is no such problem.
+    """
+    if name in PROBLEMS:
+        return PROBLEMS[name]
+    # Not above: the surrogates are problems of this module, and need scikit-learn and the recorded tables.
+    from benchmarks.recording.surrogate import CASES, problem
+
+    case = name.removesuffix("_surrogate")
+    limits = CASES[case].limits
+    return replace(problem(case), penalty=(limits[0] - 10.0, 2.0 * limits[1]) if limits else ())
 
 
 def _unit(d: int) -> tuple[Range, ...]:

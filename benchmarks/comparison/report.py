@@ -54,6 +54,11 @@ def write(runs: list[Run], timings: Path, figures: Path, folder: Path) -> None:
     draw_hypervolume(runs, drawn, folder / "plots")
 
 
+def problems_of(runs: list[Run]) -> list[str]:
+    """Return the problems in the order of the suite, then those by name that were run besides."""
+    return [*PROBLEMS, *sorted({run.problem for run in runs} - set(PROBLEMS))]
+
+
 def share(run: Run, evaluations: int, best: dict[str, float]) -> float | None:
     """Return the hypervolume after so many evaluations as a share of the best known; None: not run so far."""
     if evaluations not in run.at:
@@ -109,8 +114,8 @@ def _methods(runs: list[Run]) -> list[str]:
 
 def _summary(runs: list[Run]) -> str:
     """Set ours against the peer with the best mean, among those with at least as many seeds as needed."""
-    best, rows = load(), []
-    for problem in PROBLEMS:
+    best, rows = load(runs), []
+    for problem in problems_of(runs):
         for at in CHECKPOINTS:
             ours = by_seed(runs, problem, OURS, at, best)
             peers = {
@@ -150,6 +155,8 @@ def _summary(runs: list[Run]) -> str:
     ]
     return (
         "## Summary: share of the best-known hypervolume\n\n"
+        "Problems called `..._surrogate` are models of recorded trainings; their best known is the best of"
+        " these runs. "
         f"Peers with {ENOUGH} seeds or more; 95 % bootstrap intervals of the mean paired difference.\n\n"
         + _table(header, rows)
     )
@@ -161,10 +168,10 @@ def paired(ours: dict[int, float], theirs: dict[int, float]) -> tuple[float, flo
 
 
 def _quality(runs: list[Run]) -> list[str]:
-    best, parts = load(), []
+    best, parts = load(runs), []
     for at in CHECKPOINTS:
         rows = []
-        for problem in PROBLEMS:
+        for problem in problems_of(runs):
             ours = by_seed(runs, problem, OURS, at, best)
             for method in _methods(runs):
                 theirs = by_seed(runs, problem, method, at, best)
@@ -206,7 +213,7 @@ def verdict(least: float, most: float, seeds: int) -> str:
 def _reach(runs: list[Run]) -> str:
     """Say how soon ours has what random search has after many more."""
     rows = []
-    for problem in PROBLEMS:
+    for problem in problems_of(runs):
         ours = {run.seed: run for run in runs if (run.problem, run.method) == (problem, OURS)}
         pure = {run.seed: run for run in runs if (run.problem, run.method) == (problem, "random")}
         for after in sorted({n for run in pure.values() for n in run.at if n in (500, 1000, 4800)}):
@@ -244,8 +251,8 @@ def _feasible(runs: list[Run]) -> str:
 
 def _variants(runs: list[Run]) -> str:
     """Set ours against itself: with the true reference point, and with eight workers."""
-    best, rows = load(), []
-    for method, problem, at in itertools.product(VARIANTS, PROBLEMS, CHECKPOINTS[:2]):
+    best, rows = load(runs), []
+    for method, problem, at in itertools.product(VARIANTS, problems_of(runs), CHECKPOINTS[:2]):
         ours = by_seed(runs, problem, OURS, at, best)
         theirs = by_seed(runs, problem, method, at, best)
         both = sorted(set(ours) & set(theirs))

@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 from benchmarks.comparison.best_known import evolve, load, re21_front, re36_values
-from benchmarks.comparison.problems import PROBLEMS
+from benchmarks.comparison.problems import PROBLEMS, named
+from benchmarks.comparison.runs import draw
 
 
 def evaluate(name, *rows):
@@ -86,3 +87,14 @@ def test_best_known_is_what_it_says():
     )
     short = PROBLEMS["diatom1"].hypervolume(evolve(PROBLEMS["diatom1"], seed=9, generations=60))
     assert 0.98 * best["diatom1"] < short <= 1.001 * best["diatom1"]
+
+
+def test_recorded_trainings_are_problems_too():
+    problem = named("rotten_tomatoes_surrogate")
+    run = draw(problem, 0, 60, {})
+    assert 0 < run.feasible < 60
+    assert problem.penalty[0] < problem.reference[0]
+    assert problem.penalty[1] > problem.reference[1]
+    assert load([run])["rotten_tomatoes_surrogate"] == run.hypervolume[-1] > 0.0
+    with pytest.raises(KeyError):
+        named("no_such_problem")
