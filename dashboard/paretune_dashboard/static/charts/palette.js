@@ -53,6 +53,8 @@ export function common(p) {
 
 /** A value axis. */
 export function axis(p, name, more = {}) {
+  // An end that was computed is no round number and would crowd the one beside it.
+  const [showMinLabel, showMaxLabel] = [more.min, more.max].map((end) => !Number.isFinite(end));
   return {
     type: "value",
     scale: true,
@@ -62,7 +64,7 @@ export function axis(p, name, more = {}) {
     nameTextStyle: { color: p.muted, fontSize: 12.5 },
     axisLine: { show: true, lineStyle: { color: p.strong_line } },
     axisTick: { show: false },
-    axisLabel: { color: p.muted, fontSize: 11.5, hideOverlap: true },
+    axisLabel: { color: p.muted, fontSize: 11.5, hideOverlap: true, showMinLabel, showMaxLabel },
     splitLine: { lineStyle: { color: p.line, opacity: 0.7 } },
     ...more,
   };

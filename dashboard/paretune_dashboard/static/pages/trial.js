@@ -146,9 +146,9 @@ function robust(page, observation) {
         h(
           "p",
           { class: "small muted" },
-          "With every parameter changed by up to 5 % of its range, ",
-          `${share(Number(point.probability_within_slack || 0))} of it stays as good within a twentieth of the front's range; `,
-          `${share(Number(point.feasibility || 0))} stays feasible.`,
+          "Of its neighbours, all parameters changed by up to 5 % of their ranges, ",
+          `${share(Number(point.probability_within_slack || 0))} are as good within a twentieth of the front's range, `,
+          `and ${share(Number(point.feasibility || 0))} are feasible.`,
         ),
       );
     } catch (error) {
