@@ -162,6 +162,39 @@ class LeasesContract:
         given = [s.id for r in replies for s in pb.LeaseSuggestionsResponse.FromString(r).suggestions]
         assert len(given) == len(set(given)) == 20
 
+    def test_a_batch_is_its_requests_one_after_the_other(self, driver: Driver):
+        made = driver.create()
+        queued = driver.queue(made.id)
+        requests = [
+            pb.LeaseSuggestionsRequest(experiment_id=made.id, worker=f"w{n}", request_id=f"r{n}")
+            for n in range(4)
+        ]
+        for n, request in enumerate(requests[1:], 1):
+            request.proposals.append(proposal(n / 10))
+            request.first_ordinal = n + 1
+        requests[2].first_ordinal = 17  # somebody else was faster, it seems
+        requests[3].first_ordinal = 3
+        batch = pb.LeaseSuggestionsBatchRequest(experiment_id=made.id, requests=requests)
+        outcomes = driver.do(batch).outcomes
+        assert [one.HasField("response") for one in outcomes] == [True, True, False, True]
+        given = [one.response.suggestions[0] for one in outcomes if one.HasField("response")]
+        assert [s.ordinal for s in given] == [1, 2, 3]
+        assert [s.lease.worker for s in given] == ["w0", "w1", "w3"]
+        assert given[0].id == queued.id
+        for n in (0, 1, 3):  # each has a reply of its own
+            assert driver.do(requests[n]) == outcomes[n].response
+        driver.refused(requests[2], Aborted, "ORDINAL_TAKEN")
+
+    def test_a_batch_of_which_nothing_can_be_done_is_refused_as_its_first(self, driver: Driver):
+        made = driver.create(observation_budget=1)
+        driver.queue(made.id)
+        lease = pb.LeaseSuggestionsRequest(experiment_id=made.id, worker="w", within_budget=True)
+        driver.do(lease)
+        batch = pb.LeaseSuggestionsBatchRequest(experiment_id=made.id, requests=[lease, lease])
+        driver.refused(batch, FailedPrecondition, "BUDGET_EXHAUSTED")
+        batch.requests[1].experiment_id = "elsewhere"
+        assert driver.refused(batch, InvalidArgument).violations[0].field == "requests[1].experiment_id"
+
     def test_queued_configurations_are_checked(self, driver: Driver):
         made = driver.create()
         queue = pb.QueueSuggestionRequest

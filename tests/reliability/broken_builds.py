@@ -3,6 +3,7 @@
 Each function breaks the services in the process that calls it, for good.
 """
 
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 from paretune import failpoints
 from paretune.rpc import admission
 from paretune.rpc.channel import new_request_id
-from paretune_optimizer import servicer as optimizer
-from paretune_store import database, leases, log, observations, sqlite, writer
+from paretune_optimizer import rounds
+from paretune_store import commands, database, leases, log, observations, sqlite, writer
 from paretune_store.transaction import Transaction
 
 
@@ -58,8 +59,8 @@ def synchronous_off() -> None:
 
 def no_request_ids() -> None:
     """A request that comes again is carried out again."""
-    sqlite.first_reply = lambda tx, request_id, digest: None  # type: ignore[attr-defined]
-    sqlite.keep_reply = lambda tx, request_id, digest, response: None  # type: ignore[attr-defined]
+    commands.first_reply = lambda tx, request_id, digest: None  # type: ignore[attr-defined]
+    commands.keep_reply = lambda tx, request_id, digest, response: None  # type: ignore[attr-defined]
 
 
 def fences_ignored() -> None:
@@ -94,14 +95,15 @@ def expiry_in_two_steps() -> None:
 
 def suggestions_recorded_early() -> None:
     """A suggestion is recorded before, and not together with, the reply to the question for it."""
-    propose = optimizer.OptimizerServicer._propose
+    propose = rounds.Rounds._propose
 
-    async def early(self: Any, probe: Any, reply: Any, deadline: float, limit: float) -> Any:
-        made = await propose(self, probe, reply, deadline, limit)
-        made.request_id = new_request_id()
+    async def early(self: Any, view: Any, asked: Any, deadline: float) -> Any:
+        made = await propose(self, view, asked, deadline)
+        for request in made:
+            request.request_id = new_request_id()
         return made
 
-    optimizer.OptimizerServicer._propose = early  # type: ignore[method-assign]
+    rounds.Rounds._propose = early  # type: ignore[method-assign]
 
 
 def errors_do_not_stop() -> None:
@@ -122,7 +124,7 @@ def errors_do_not_stop() -> None:
 
     _observe = observations.observe
     observations.check_holder = noted  # type: ignore[attr-defined]
-    sqlite.COMMANDS[sqlite.pb.ObserveRequest] = sqlite.Command(observe)
+    commands.COMMANDS[commands.pb.ObserveRequest] = commands.Command(observe)
     attempt = writer.Writer._attempt
 
     def keep(self: Any, work: Any, transactions: list[Transaction]) -> Any:
@@ -149,7 +151,7 @@ _LATER: list[Exception] = []
 
 def no_bound() -> None:
     """Nothing is ever turned away."""
-    admission.Admission.__init__.__defaults__ = (dict.fromkeys(admission.Cost, 10**9), None)
+    admission.Admission.__init__.__defaults__ = (dict.fromkeys(admission.Cost, 10**9), None, time.monotonic)
     writer.MAX_WAITING = 10**9
 
 

@@ -47,6 +47,14 @@ class Clients:
         # Several connections, because one carries a limited number of calls at once.
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)]
         self.channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(4)]
+        self.stubs = [
+            {
+                "suggest": optimizer_pb2_grpc.OptimizerServiceStub(channel).Suggest,
+                "heartbeat": store_pb2_grpc.StoreServiceStub(channel).Heartbeat,
+                "observe": store_pb2_grpc.StoreServiceStub(channel).Observe,
+            }
+            for channel in self.channels
+        ]
         self.name = name
 
     async def close(self) -> None:
@@ -54,12 +62,7 @@ class Clients:
             await channel.close()
 
     async def call(self, load: Load, kind: str, worker: int, request: object) -> object | None:
-        channel = self.channels[worker % len(self.channels)]
-        stub = (
-            optimizer_pb2_grpc.OptimizerServiceStub(channel).Suggest
-            if kind == "suggest"
-            else getattr(store_pb2_grpc.StoreServiceStub(channel), kind.capitalize())
-        )
+        stub = self.stubs[worker % len(self.stubs)][kind]
         begin = time.perf_counter()
         try:
             reply = await stub(request, timeout=TIMEOUT)
@@ -124,7 +127,8 @@ async def _flood(clients: Clients, seconds: float, rate: float) -> tuple[Load, f
 
     async def one(worker: int) -> None:
         nonlocal done
-        done += await clients.trial(load, worker)
+        if await clients.trial(load, worker):  # adding to what was read before the wait would lose counts
+            done += 1
 
     while (now := time.monotonic()) < begin + seconds:
         while number < (now - begin) * rate:

@@ -60,6 +60,9 @@ def requests_for(suite, headers):
             ),
             "DeleteExperiment": st.DeleteExperimentRequest(experiment_id=e, etag="old"),
             "LeaseSuggestions": st.LeaseSuggestionsRequest(experiment_id=e, worker="w"),
+            "LeaseSuggestionsBatch": st.LeaseSuggestionsBatchRequest(
+                experiment_id=e, requests=[st.LeaseSuggestionsRequest(experiment_id=e, worker="w")]
+            ),
             "QueueSuggestion": st.QueueSuggestionRequest(experiment_id=e, assignments=X),
             "Heartbeat": st.HeartbeatRequest(suggestion_id=mine, fence="0"),
             "ReleaseSuggestion": st.ReleaseSuggestionRequest(suggestion_id=mine, fence="0"),

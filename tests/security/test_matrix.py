@@ -22,6 +22,7 @@ EXPECTED = {
     "StoreService/UpdateExperiment": ("write", "object", "OK"),
     "StoreService/DeleteExperiment": ("write", "object", "ABORTED"),
     "StoreService/LeaseSuggestions": ("trainer", "object", "OK"),
+    "StoreService/LeaseSuggestionsBatch": ("trainer", "object", "OK"),
     "StoreService/QueueSuggestion": ("write", "object", "OK"),
     "StoreService/Heartbeat": ("trainer", "object", "FAILED_PRECONDITION"),
     "StoreService/ReleaseSuggestion": ("trainer", "object", "FAILED_PRECONDITION"),

@@ -9,6 +9,7 @@ and the reason.
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable
 
@@ -124,16 +125,27 @@ def _one(
 
 def uses_model(history: History) -> bool:
     """Tell whether the next suggestion would come from the model."""
-    if history.experiment.policy in (Policy.RANDOM, Policy.GRID, Policy.SOBOL) or len(history) == 0:
-        return False
-    return history.experiment.policy is Policy.GP or not _in_design(history, history.pending)
+    return without_model(history) == 0
+
+
+def without_model(history: History) -> int:
+    """Return how many suggestions can be made before one comes from the model."""
+    policy = history.experiment.policy
+    if policy in (Policy.RANDOM, Policy.GRID, Policy.SOBOL) or len(history) == 0:
+        return sys.maxsize
+    return 0 if policy is Policy.GP else max(0, _design_left(history, history.pending))
 
 
 def _in_design(history: History, pending: Array) -> bool:
-    """Tell whether the design still has points to hand out; pending ones count as handed out."""
+    """Tell whether the design still has points to hand out."""
+    return _design_left(history, pending) > 0 or len(history) < 1
+
+
+def _design_left(history: History, pending: Array) -> int:
+    """Return how many points of the design are to be handed out; pending ones count as handed out."""
     nsga2_wanted = history.experiment.policy is Policy.NSGA2
     size = nsga2.population_size(history) if nsga2_wanted else design_size(history)
-    return len(history) + pending.shape[0] < size or len(history) < 1
+    return int(size - len(history) - pending.shape[0])
 
 
 def _ranked_point(

@@ -34,6 +34,7 @@ class StoreServicer(store_pb2_grpc.StoreServiceServicer):
     UpdateExperiment = _write
     DeleteExperiment = _write
     LeaseSuggestions = _write
+    LeaseSuggestionsBatch = _write
     QueueSuggestion = _write
     Heartbeat = _write
     ReleaseSuggestion = _write

@@ -8,7 +8,6 @@ import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -20,23 +19,12 @@ from paretune import failpoints
 from paretune.access import EVERYBODY, Caller
 from paretune.errors import ResourceExhausted
 from paretune.v1 import store_pb2 as pb
-from paretune_store import (
-    amendments,
-    checkpoints,
-    experiments,
-    info,
-    leases,
-    nodes,
-    observations,
-    retention,
-    suggestions,
-    transfer,
-)
+from paretune_store import leases, retention, transfer
 from paretune_store.backup import COPIED, make_copy
 from paretune_store.clock import SECOND, Clock, SystemClock
+from paretune_store.commands import QUERIES, prepare
 from paretune_store.database import Connections, ReadOnly, connect, open_database
 from paretune_store.log import Log
-from paretune_store.replies import digest_of, first_reply, keep_reply
 from paretune_store.scope import check_scope, narrowed
 from paretune_store.transaction import Transaction, Vocabulary, find_experiment
 from paretune_store.validation import validate
@@ -45,54 +33,6 @@ from paretune_store.writer import Writer, storage_error
 
 COPY_CHUNK = 1024 * 1024
 """Bytes of a backup in one message."""
-
-
-@dataclass(frozen=True)
-class Command:
-    """How one mutating request is carried out.
-
-    Attributes:
-        apply: does it.
-        identity: the part of the request that a retry must repeat.
-        keep: whether a reply is the answer for ever, or only said what is missing.
-    """
-
-    apply: Callable[[Transaction, Any], Message]
-    identity: Callable[[Any], Message] = lambda request: request
-    keep: Callable[[Any], bool] = lambda reply: True
-
-
-COMMANDS: dict[type[Message], Command] = {
-    pb.CreateExperimentRequest: Command(experiments.create),
-    pb.UpdateExperimentRequest: Command(experiments.update),
-    pb.DeleteExperimentRequest: Command(experiments.delete),
-    pb.LeaseSuggestionsRequest: Command(
-        leases.lease, identity=leases.lease_identity, keep=lambda reply: not reply.missing
-    ),
-    pb.QueueSuggestionRequest: Command(suggestions.queue),
-    pb.HeartbeatRequest: Command(leases.heartbeat),
-    pb.ReleaseSuggestionRequest: Command(leases.release),
-    pb.CancelSuggestionRequest: Command(leases.cancel),
-    pb.StopSuggestionRequest: Command(leases.stop),
-    pb.ObserveRequest: Command(observations.observe),
-    pb.ObserveBatchRequest: Command(observations.observe_batch),
-    pb.AmendObservationRequest: Command(amendments.amend),
-    pb.RecordCheckpointsRequest: Command(checkpoints.record),
-    pb.ReportNodeRequest: Command(nodes.report),
-    pb.ImportRequest: Command(transfer.import_),
-}
-
-QUERIES: dict[type[Message], Callable[[Database, Any], Message]] = {
-    pb.GetExperimentRequest: experiments.get,
-    pb.ListExperimentsRequest: experiments.list_,
-    pb.GetSuggestionRequest: suggestions.get,
-    pb.ListSuggestionsRequest: suggestions.list_,
-    pb.GetObservationRequest: observations.get,
-    pb.ListObservationsRequest: observations.list_,
-    pb.ListCheckpointsRequest: checkpoints.list_,
-    pb.ListNodesRequest: nodes.list_,
-    pb.GetInfoRequest: info.get,
-}
 
 
 def new_id(prefix: str, time: int) -> str:
@@ -149,23 +89,8 @@ class SqliteStore:
 
     async def write(self, request: Message, caller: Caller = EVERYBODY) -> bytes:
         """See `Store.write`."""
-        command = COMMANDS[type(request)]
-        request_id = getattr(request, "request_id", "")
         validate(request)
-        digest = digest_of(command.identity(request), caller.project) if request_id else b""
-
-        def apply(tx: Transaction) -> bytes:
-            tx.caller = caller
-            check_scope(tx.db, request, caller)
-            if request_id and (known := first_reply(tx, request_id, digest)) is not None:
-                return known
-            reply = command.apply(tx, request)
-            response = reply.SerializeToString(deterministic=True)
-            if request_id and command.keep(reply):
-                keep_reply(tx, request_id, digest, response)
-            return response
-
-        return await self._writer.submit(apply)  # type: ignore[no-any-return]
+        return await self._writer.submit(prepare(request, caller))  # type: ignore[no-any-return]
 
     async def read(self, request: Message, caller: Caller = EVERYBODY) -> Message:
         """See `Store.read`."""

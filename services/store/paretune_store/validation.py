@@ -9,6 +9,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from paretune import wire
 from paretune.errors import InvalidArgument, Violation
 from paretune.experiment import check_texts
 from paretune.limits import MAX_ID_BYTES, MAX_LOG_BYTES, MAX_MANY
@@ -88,6 +89,18 @@ def _lease(request: pb.LeaseSuggestionsRequest) -> None:
         raise InvalidArgument.of("first_ordinal", "is required with proposals: the ordinal of the first")
 
 
+def _lease_batch(request: pb.LeaseSuggestionsBatchRequest) -> None:
+    check_required(request, "experiment_id")
+    check_many(request.requests, "requests")
+
+    def check(one: pb.LeaseSuggestionsRequest) -> None:
+        validate(one)
+        if one.experiment_id != request.experiment_id:
+            raise InvalidArgument.of("experiment_id", f"must be {request.experiment_id!r}")
+
+    wire.each(check, request.requests, "requests")
+
+
 def _queue(request: pb.QueueSuggestionRequest) -> None:
     check_required(request, "experiment_id")
     check_texts(request.metadata, "metadata")
@@ -157,6 +170,7 @@ VALIDATORS: dict[type[Message], Callable[[Any], None]] = {
     pb.UpdateExperimentRequest: _update,
     pb.DeleteExperimentRequest: _required("experiment_id"),
     pb.LeaseSuggestionsRequest: _lease,
+    pb.LeaseSuggestionsBatchRequest: _lease_batch,
     pb.QueueSuggestionRequest: _queue,
     pb.HeartbeatRequest: _heartbeat,
     pb.ReleaseSuggestionRequest: _required("suggestion_id", "fence"),

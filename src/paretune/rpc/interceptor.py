@@ -1,13 +1,15 @@
 """What happens to every call of paretune's own services before and after its method.
 
-admit (who is it, may they?) -> room (is there any?) -> parse -> the method -> serialize; whatever is raised
-on the way becomes an honest status. One interceptor does all of it because the order matters: nothing of a
-message is looked at before the gate, and nothing but a status leaves after an error.
+room (is there any?) -> admit (who is it, may they?) -> parse -> the method -> serialize; whatever is raised
+on the way becomes an honest status. One interceptor does all of it because the order matters: who finds no
+room costs next to nothing, nothing of a message is looked at before the gate, and nothing but a status leaves
+after an error.
 """
 
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from functools import lru_cache
 from typing import Any
 
 import grpc
@@ -17,7 +19,7 @@ from paretune import metrics
 from paretune.access import Caller, enter
 from paretune.errors import InternalError, InvalidArgument, ParetuneError
 from paretune.rpc import logs, tracing
-from paretune.rpc.admission import Admission
+from paretune.rpc.admission import Admission, overloaded
 from paretune.rpc.audit import Audit
 from paretune.rpc.gate import OPEN_TO_ALL, Gate, remember
 from paretune.rpc.status import code_of, status_of
@@ -56,6 +58,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(details)
         if handler is None or details.method.startswith(OPEN_TO_ALL):
             return handler
+        if (pause := self._admission.turns_away(details.method)) is not None:
+            metrics.call_ended(details.method, "RESOURCE_EXHAUSTED", None)
+            return _turned_away(round(pause, 2), handler.response_streaming)
         ours = details.method.startswith("/paretune.")
         if not ours and not self._gate.closed:
             return handler
@@ -134,6 +139,33 @@ class _Call:
         seconds = time.perf_counter() - self._begin
         metrics.call_ended(method, code, None if self._streams_out else seconds)
         logs.call_ended(method, self._request, peer, code, seconds, str(error or ""))
+
+
+@lru_cache(2048)
+def _turned_away(pause: float, streams_out: bool) -> Any:
+    """What answers a call that found no room; made once. Nothing is parsed, nothing raised."""
+    error = overloaded(pause)
+    code, text, trailing = status_of(error)
+
+    def say(context: Any) -> None:
+        context.set_code(code)
+        context.set_details(text)
+        context.set_trailing_metadata(trailing)
+
+    async def unary(raw: bytes, context: Any) -> bytes:
+        say(context)
+        return b""
+
+    async def stream(raw: bytes, context: Any) -> AsyncIterator[bytes]:
+        say(context)
+        return
+        yield
+
+    return (
+        grpc.unary_stream_rpc_method_handler(stream)
+        if streams_out
+        else grpc.unary_unary_rpc_method_handler(unary)
+    )
 
 
 def _serialize(message: Message | bytes) -> bytes:

@@ -60,6 +60,7 @@ _STORE = {
     "UpdateExperiment": Rule(_WRITE, "experiment.id", _LIGHT, True),
     "DeleteExperiment": Rule(_WRITE, "experiment_id", _LIGHT, True),
     "LeaseSuggestions": Rule(_TRAINER, "experiment_id", _LIGHT, True),
+    "LeaseSuggestionsBatch": Rule(_TRAINER, "experiment_id", _LIGHT, True),
     "QueueSuggestion": Rule(_WRITE, "experiment_id", _LIGHT, True),
     "Heartbeat": Rule(_TRAINER, "suggestion_id", _VITAL),
     "ReleaseSuggestion": Rule(_TRAINER, "suggestion_id", _VITAL, True),

@@ -505,6 +505,84 @@ class LeaseSuggestionsResponse(_message.Message):
 Global___LeaseSuggestionsResponse: _TypeAlias = LeaseSuggestionsResponse  # noqa: Y015
 
 @_typing.final
+class LeaseSuggestionsBatchRequest(_message.Message):
+    """LeaseSuggestionsBatchRequest holds several lease requests."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """Experiment that all of them belong to. Required."""
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseSuggestionsRequest]:
+        """1 to 1000 requests."""
+
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        requests: _abc.Iterable[Global___LeaseSuggestionsRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeaseSuggestionsBatchRequest: _TypeAlias = LeaseSuggestionsBatchRequest  # noqa: Y015
+
+@_typing.final
+class LeaseSuggestionsBatchResponse(_message.Message):
+    """LeaseSuggestionsBatchResponse holds what became of each request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseOutcome]:
+        """As many as there were requests, in their order."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___LeaseOutcome] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeaseSuggestionsBatchResponse: _TypeAlias = LeaseSuggestionsBatchResponse  # noqa: Y015
+
+@_typing.final
+class LeaseOutcome(_message.Message):
+    """LeaseOutcome is what became of one request of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def response(self) -> Global___LeaseSuggestionsResponse:
+        """What LeaseSuggestions would have answered. Unset: it was refused and changed nothing; send it alone to
+        learn why.
+        """
+
+    def __init__(
+        self,
+        *,
+        response: Global___LeaseSuggestionsResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeaseOutcome: _TypeAlias = LeaseOutcome  # noqa: Y015
+
+@_typing.final
 class QueueSuggestionRequest(_message.Message):
     """QueueSuggestionRequest queues a configuration."""
 

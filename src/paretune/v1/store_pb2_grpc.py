@@ -74,6 +74,11 @@ class StoreServiceStub(object):
                 request_serializer=paretune_dot_v1_dot_store__pb2.LeaseSuggestionsRequest.SerializeToString,
                 response_deserializer=paretune_dot_v1_dot_store__pb2.LeaseSuggestionsResponse.FromString,
                 _registered_method=True)
+        self.LeaseSuggestionsBatch = channel.unary_unary(
+                '/paretune.v1.StoreService/LeaseSuggestionsBatch',
+                request_serializer=paretune_dot_v1_dot_store__pb2.LeaseSuggestionsBatchRequest.SerializeToString,
+                response_deserializer=paretune_dot_v1_dot_store__pb2.LeaseSuggestionsBatchResponse.FromString,
+                _registered_method=True)
         self.QueueSuggestion = channel.unary_unary(
                 '/paretune.v1.StoreService/QueueSuggestion',
                 request_serializer=paretune_dot_v1_dot_store__pb2.QueueSuggestionRequest.SerializeToString,
@@ -237,6 +242,18 @@ class StoreServiceServicer(object):
         """LeaseSuggestions hands out suggestions: queued ones first, then the proposals that the Optimizer
         sends along. Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with EXPERIMENT_NOT_ACTIVE or
         BUDGET_EXHAUSTED; ABORTED with ORDINAL_TAKEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LeaseSuggestionsBatch(self, request, context):
+        """LeaseSuggestionsBatch carries out several LeaseSuggestions of one experiment, one after the other in the
+        order of the request: an Optimizer sends it for workers that ask at the same moment. Each has its own
+        request_id and its own outcome; one that is refused leaves the others alone. When all are refused, so is
+        the call, as the first of them.
+        Errors: those of LeaseSuggestions; INVALID_ARGUMENT with the path of a request that is wrong whatever is
+        recorded: then nothing was done.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -445,6 +462,11 @@ def add_StoreServiceServicer_to_server(servicer, server):
                     servicer.LeaseSuggestions,
                     request_deserializer=paretune_dot_v1_dot_store__pb2.LeaseSuggestionsRequest.FromString,
                     response_serializer=paretune_dot_v1_dot_store__pb2.LeaseSuggestionsResponse.SerializeToString,
+            ),
+            'LeaseSuggestionsBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.LeaseSuggestionsBatch,
+                    request_deserializer=paretune_dot_v1_dot_store__pb2.LeaseSuggestionsBatchRequest.FromString,
+                    response_serializer=paretune_dot_v1_dot_store__pb2.LeaseSuggestionsBatchResponse.SerializeToString,
             ),
             'QueueSuggestion': grpc.unary_unary_rpc_method_handler(
                     servicer.QueueSuggestion,
@@ -724,6 +746,33 @@ class StoreService(object):
             '/paretune.v1.StoreService/LeaseSuggestions',
             paretune_dot_v1_dot_store__pb2.LeaseSuggestionsRequest.SerializeToString,
             paretune_dot_v1_dot_store__pb2.LeaseSuggestionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LeaseSuggestionsBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paretune.v1.StoreService/LeaseSuggestionsBatch',
+            paretune_dot_v1_dot_store__pb2.LeaseSuggestionsBatchRequest.SerializeToString,
+            paretune_dot_v1_dot_store__pb2.LeaseSuggestionsBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -65,6 +65,14 @@ class StoreServiceStub:
     sends along. Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with EXPERIMENT_NOT_ACTIVE or
     BUDGET_EXHAUSTED; ABORTED with ORDINAL_TAKEN.
     """
+    LeaseSuggestionsBatch: _grpc.UnaryUnaryMultiCallable[_store_pb2.LeaseSuggestionsBatchRequest, _store_pb2.LeaseSuggestionsBatchResponse]
+    """LeaseSuggestionsBatch carries out several LeaseSuggestions of one experiment, one after the other in the
+    order of the request: an Optimizer sends it for workers that ask at the same moment. Each has its own
+    request_id and its own outcome; one that is refused leaves the others alone. When all are refused, so is
+    the call, as the first of them.
+    Errors: those of LeaseSuggestions; INVALID_ARGUMENT with the path of a request that is wrong whatever is
+    recorded: then nothing was done.
+    """
     QueueSuggestion: _grpc.UnaryUnaryMultiCallable[_store_pb2.QueueSuggestionRequest, _store_pb2.QueueSuggestionResponse]
     """QueueSuggestion queues a configuration chosen by a person; the next worker gets it.
     Errors: INVALID_ARGUMENT with field paths; NOT_FOUND; FAILED_PRECONDITION with EXPERIMENT_NOT_ACTIVE.
@@ -182,6 +190,14 @@ class StoreServiceAsyncStub(StoreServiceStub):
     """LeaseSuggestions hands out suggestions: queued ones first, then the proposals that the Optimizer
     sends along. Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with EXPERIMENT_NOT_ACTIVE or
     BUDGET_EXHAUSTED; ABORTED with ORDINAL_TAKEN.
+    """
+    LeaseSuggestionsBatch: _aio.UnaryUnaryMultiCallable[_store_pb2.LeaseSuggestionsBatchRequest, _store_pb2.LeaseSuggestionsBatchResponse]  # type: ignore[assignment]
+    """LeaseSuggestionsBatch carries out several LeaseSuggestions of one experiment, one after the other in the
+    order of the request: an Optimizer sends it for workers that ask at the same moment. Each has its own
+    request_id and its own outcome; one that is refused leaves the others alone. When all are refused, so is
+    the call, as the first of them.
+    Errors: those of LeaseSuggestions; INVALID_ARGUMENT with the path of a request that is wrong whatever is
+    recorded: then nothing was done.
     """
     QueueSuggestion: _aio.UnaryUnaryMultiCallable[_store_pb2.QueueSuggestionRequest, _store_pb2.QueueSuggestionResponse]  # type: ignore[assignment]
     """QueueSuggestion queues a configuration chosen by a person; the next worker gets it.
@@ -333,6 +349,20 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         """LeaseSuggestions hands out suggestions: queued ones first, then the proposals that the Optimizer
         sends along. Errors: INVALID_ARGUMENT; NOT_FOUND; FAILED_PRECONDITION with EXPERIMENT_NOT_ACTIVE or
         BUDGET_EXHAUSTED; ABORTED with ORDINAL_TAKEN.
+        """
+
+    @_abc_1.abstractmethod
+    def LeaseSuggestionsBatch(
+        self,
+        request: _store_pb2.LeaseSuggestionsBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_store_pb2.LeaseSuggestionsBatchResponse, _abc.Awaitable[_store_pb2.LeaseSuggestionsBatchResponse]]:
+        """LeaseSuggestionsBatch carries out several LeaseSuggestions of one experiment, one after the other in the
+        order of the request: an Optimizer sends it for workers that ask at the same moment. Each has its own
+        request_id and its own outcome; one that is refused leaves the others alone. When all are refused, so is
+        the call, as the first of them.
+        Errors: those of LeaseSuggestions; INVALID_ARGUMENT with the path of a request that is wrong whatever is
+        recorded: then nothing was done.
         """
 
     @_abc_1.abstractmethod
