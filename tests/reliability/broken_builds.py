@@ -18,7 +18,7 @@ from paretune_store.transaction import Transaction
 
 def small_log() -> None:
     """Not broken: takes its log into the file often, so that a test meets a checkpoint."""
-    log.Log.__init__.__defaults__ = (10,)
+    log.Log.__init__.__defaults__ = (50,)
 
 
 def answers_before_commit() -> None:

@@ -146,7 +146,7 @@ def without_object(request):
     made = type(request)()
     made.CopyFrom(request)
     for one in getattr(made, "requests", ()):
-        one.observation.experiment_id = "never"
+        (one.observation if hasattr(one, "observation") else one).experiment_id = "never"
     for path in ("experiment_id", "suggestion_id", "observation_id"):
         if path in made.DESCRIPTOR.fields_by_name:
             setattr(made, path, "never")

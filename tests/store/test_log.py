@@ -12,7 +12,7 @@ from paretune_store.sqlite import SqliteStore
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    monkeypatch.setattr(log_module.Log.__init__, "__defaults__", (20,))
+    monkeypatch.setattr(log_module.Log.__init__, "__defaults__", (100,))
     driver = Driver(lambda clock: SqliteStore.open(tmp_path / "store.db", clock))
     yield driver
     driver.close()

@@ -225,3 +225,27 @@ def test_a_caller_that_gives_up_harms_nobody(db):
 
     assert run(db, steps) == 2
     assert numbers(db) == [1, 2]  # whether it had an effect is unknown to the caller: here it had
+
+
+def test_where_there_is_company_commits_are_shared_by_most(db):
+    async def steps(writer):
+        async def client(first: int) -> None:
+            for number in range(first, first + 10):
+                await writer.submit(put(number))
+
+        await asyncio.gather(*(client(10 * n) for n in range(16)))
+
+    run(db, steps)
+    assert numbers(db) == list(range(160))
+    assert db.commits <= 160 / 4
+
+
+def test_who_is_alone_waits_for_nobody(db, monkeypatch):
+    monkeypatch.setattr(writer_module, "PATIENCE", None)  # what would be waited for fails
+
+    async def steps(writer):
+        for number in range(20):
+            await writer.submit(put(number))
+
+    run(db, steps)
+    assert db.commits == 20

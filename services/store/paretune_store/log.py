@@ -9,8 +9,8 @@ from paretune import failpoints
 
 log = logging.getLogger("paretune")
 
-REQUESTS = 500
-"""Requests after which the log is taken into the file: each writes some pages, so it stays at a few MiB.
+CHANGES = 2500
+"""Changed rows after which the log is taken into the file: about 500 requests; so it stays at a few MiB.
 
 Counted here rather than read off the index beside the log: a process that closes a file which SQLite has open
 loses SQLite's locks on it (https://sqlite.org/howtocorrupt.html, section 2.2).
@@ -18,24 +18,24 @@ loses SQLite's locks on it (https://sqlite.org/howtocorrupt.html, section 2.2).
 
 
 class Log:
-    """Counts requests, and makes checkpoints.
+    """Counts changes, and makes checkpoints.
 
     Args:
         db: the writing connection.
-        limit: requests between two checkpoints.
+        limit: changed rows between two checkpoints.
     """
 
-    def __init__(self, db: Database, limit: int = REQUESTS) -> None:
+    def __init__(self, db: Database, limit: int = CHANGES) -> None:
         self._db = db
         self._limit = limit
-        self._since = 0
+        self._taken = db.conn.total_changes
 
-    def wrote(self, requests: int) -> None:
-        """A group of so many requests was committed; on the writer's thread."""
-        self._since += requests
-        if self._since < self._limit:
+    def wrote(self) -> None:
+        """Something was committed; on the writer's thread."""
+        changes = self._db.conn.total_changes
+        if changes - self._taken < self._limit:
             return
-        self._since = 0
+        self._taken = changes
         failpoints.hit("mid_checkpoint")
         try:
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

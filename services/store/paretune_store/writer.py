@@ -1,9 +1,9 @@
 """The one writer: a thread, a queue, and group commit.
 
-Requests that arrive while a commit waits for the disk share the next commit. One that is refused before it
-wrote anything, as all should be, leaves the others alone. One that fails after it wrote something takes the
-group's transaction with it; the group is then done again, each request in a savepoint. Futures are resolved
-after the commit, never before.
+Requests that arrive while a commit waits for the disk share the next commit; where there are several, it
+waits a moment for more (docs/decisions/0036). One that is refused before it wrote anything, as all should be,
+leaves the others alone. One that fails after it wrote something takes the group's transaction with it; the
+group is then done again, each request in a savepoint. Futures are resolved after the commit, never before.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,8 @@ log = logging.getLogger("paretune")
 
 GROUP_SIZE = 64
 """Most requests in one commit."""
+COMPANY, PATIENCE = 3, 0.002
+"""After a group of so many requests the next one waits so many seconds for others to come along."""
 MAX_WAITING = 4096
 """Most requests that may wait; more are refused, so that memory and delays stay bounded."""
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_NOMEM}
@@ -52,7 +55,7 @@ class Writer:
     Args:
         db: the writing connection; from now on only the writer's thread uses it.
         begin: makes the transaction of one request.
-        between: called on the thread with the size of each group, when its outcomes are on their way.
+        between: called on the thread after each group, when its outcomes are on their way.
         committed: called on the event loop after a commit, before anybody hears of it, with the
             transactions of the requests that succeeded.
     """
@@ -62,7 +65,7 @@ class Writer:
         db: Database,
         begin: Callable[[], Transaction],
         committed: Callable[[list[Transaction]], None],
-        between: Callable[[int], None] = lambda size: None,
+        between: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the thread; must be called on a running event loop."""
         self._db = db
@@ -104,13 +107,17 @@ class Writer:
     # On the thread
 
     def _run(self) -> None:
+        size = 0
         while (first := self._queue.get()) is not None:
+            if size >= COMPANY:
+                time.sleep(PATIENCE)
             group, last = self._collect(first)
+            size = len(group)
             outcomes, transactions = self._commit(group)
             self._loop.call_soon_threadsafe(self._deliver, group, outcomes, transactions)
             if last:
                 return
-            self._between(len(group))
+            self._between()
 
     def _collect(self, first: Work) -> tuple[list[Work], bool]:
         """What waits by now; True when the end was among it."""

@@ -47,6 +47,7 @@ class Admission:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._room = room
+        self._closing = {cost: [other for other in Cost if other <= cost] for cost in Cost}
         self._running = dict.fromkeys(Cost, 0)
         self._pause = dict.fromkeys(Cost, SHORTEST)
         self._jitter = jitter or random.Random()  # noqa: S311 - no secret
@@ -83,7 +84,7 @@ class Admission:
             self._pause[cost] = max(self._pause[cost] * (1 - STEP), SHORTEST)
 
     def _full(self, cost: Cost) -> bool:
-        return any(self._running[other] >= self._room[other] for other in Cost if other <= cost)
+        return any(self._running[other] >= self._room[other] for other in self._closing[cost])
 
     def _turn_away(self, cost: Cost) -> float:
         self._pause[cost] = min(self._pause[cost] * (1 + STEP), LONGEST)
