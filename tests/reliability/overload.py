@@ -1,4 +1,4 @@
-"""Two hundred workers on one Optimizer and Store; then four times as many, who wait as told; then who do not."""
+"""Two hundred workers on one Optimizer and Store; then four times as many who wait as told; then a flood."""
 
 import asyncio
 import random
@@ -86,7 +86,9 @@ class Clients:
         load.took[kind].append(time.perf_counter() - begin)
         return reply
 
-    async def trial(self, load: Load, worker: int, pause: float = 0.0, patience: Retries | None = None) -> bool:
+    async def trial(
+        self, load: Load, worker: int, pause: float = 0.0, patience: Retries | None = None
+    ) -> bool:
         """Ask, train for `pause` seconds with a sign of life, report; with patience ask again as told."""
         asked = optimizer_pb2.SuggestRequest(experiment_id=self.name, worker=f"w{worker}")
         begin = time.monotonic()

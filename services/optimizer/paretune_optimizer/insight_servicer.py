@@ -11,9 +11,8 @@ from typing import Any
 import grpc
 
 from paretune import metrics, wire
-from paretune.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument
+from paretune.errors import DeadlineExceeded, FailedPrecondition
 from paretune.insight import AttainmentSource
-from paretune.limits import MAX_FORECAST, MAX_LEVELS, MAX_PREDICTIONS
 from paretune.observation import Prediction, ProbabilitySource
 from paretune.rpc.gate import passed_on
 from paretune.rpc.status import error_of
@@ -29,6 +28,7 @@ from paretune_optimizer.importance import importance
 from paretune_optimizer.predict import predict_assignments
 from paretune_optimizer.recommend import recommend
 from paretune_optimizer.robustness import robustness
+from paretune_optimizer.validation import RADIUS, SLACK, THRESHOLD, given, validate
 
 CALL_LIMIT = 30.0
 """Seconds that a call may take in all when the caller set no deadline."""
@@ -47,8 +47,7 @@ class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
         self, request: pb.GetParetoFrontRequest, context: Any
     ) -> pb.GetParetoFrontResponse:
         """See optimizer.proto."""
-        if not 0 <= request.slack < float("inf") or request.as_of_observation < 0:
-            raise InvalidArgument.of("slack or as_of_observation", "must not be negative")
+        validate(request)
         source = _choice(ProbabilitySource, request.probability_source, "probability_source")
         async with self._current(request.experiment_id, context) as history:
             reference = _reference(request.reference_point)
@@ -62,6 +61,7 @@ class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
         self, request: pb.GetHypervolumeHistoryRequest, context: Any
     ) -> pb.GetHypervolumeHistoryResponse:
         """See optimizer.proto."""
+        validate(request)
         async with self._current(request.experiment_id, context) as history:
             work = partial(hypervolume_history, history, _reference(request.reference_point))
             volumes, reference = await self._compute(work)
@@ -71,8 +71,7 @@ class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
 
     async def Predict(self, request: pb.PredictRequest, context: Any) -> pb.PredictResponse:
         """See optimizer.proto."""
-        if not 1 <= len(request.configurations) <= MAX_PREDICTIONS:
-            raise InvalidArgument.of("configurations", f"must number 1 to {MAX_PREDICTIONS}")
+        validate(request)
         async with self._current(request.experiment_id, context) as history:
             read = partial(_configuration, history)
             configurations = wire.each(read, request.configurations, "configurations")
@@ -96,8 +95,7 @@ class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
 
     async def GetAttainment(self, request: pb.GetAttainmentRequest, context: Any) -> pb.GetAttainmentResponse:
         """See optimizer.proto."""
-        if len(request.levels) > MAX_LEVELS or not all(0 < level <= 1 for level in request.levels):
-            raise InvalidArgument.of("levels", f"must be at most {MAX_LEVELS} numbers above 0, at most 1")
+        validate(request)
         source = _choice(AttainmentSource, request.source, "source")
         async with self._current(request.experiment_id, context) as history:
             work = partial(
@@ -108,23 +106,21 @@ class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
 
     async def GetImportance(self, request: pb.GetImportanceRequest, context: Any) -> pb.GetImportanceResponse:
         """See optimizer.proto."""
+        validate(request)
         async with self._current(request.experiment_id, context) as history:
             return wire.importance_to_proto(await self._compute(partial(importance, history)))
 
     async def GetRobustness(self, request: pb.GetRobustnessRequest, context: Any) -> pb.GetRobustnessResponse:
         """See optimizer.proto."""
-        radius = request.radius.value if request.HasField("radius") else 0.05
-        slack = request.slack.value if request.HasField("slack") else 0.05
-        if not 0 < radius <= 0.5:
-            raise InvalidArgument.of("radius", f"is {radius!r}; it must be above 0 and at most 0.5")
-        if not 0 <= slack <= 1:
-            raise InvalidArgument.of("slack", f"is {slack!r}; it must be 0 to 1")
+        validate(request)
+        radius, slack = given(request, "radius", RADIUS), given(request, "slack", SLACK)
         async with self._current(request.experiment_id, context) as history:
             work = partial(robustness, history, radius, slack, categories=request.categories)
             return wire.robustness_to_proto(await self._compute(work))
 
     async def Recommend(self, request: pb.RecommendRequest, context: Any) -> pb.RecommendResponse:
         """See optimizer.proto."""
+        validate(request)
         kind = request.WhichOneof("preference")
         wanted: dict[str, Any] = {}
         if kind == "weights":
@@ -137,13 +133,8 @@ class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
 
     async def ShouldStop(self, request: pb.ShouldStopRequest, context: Any) -> pb.ShouldStopResponse:
         """See optimizer.proto."""
-        threshold = request.threshold.value if request.HasField("threshold") else 0.01
-        if not 0 <= request.trials <= MAX_FORECAST:
-            raise InvalidArgument.of(
-                "trials", f"is {request.trials}; 1 to {MAX_FORECAST} are allowed (0: auto)"
-            )
-        if not 0 <= threshold < float("inf"):
-            raise InvalidArgument.of("threshold", f"is {threshold!r}; it must be finite and not negative")
+        validate(request)
+        threshold = given(request, "threshold", THRESHOLD)
         async with self._current(request.experiment_id, context) as history:
             reference = _reference(request.reference_point)
             work = partial(should_stop, history, request.trials, threshold, reference)
@@ -152,8 +143,6 @@ class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
     @asynccontextmanager
     async def _current(self, experiment_id: str, context: Any) -> AsyncIterator[History]:
         """The history of an experiment, as current as the Store at this moment."""
-        if not experiment_id:
-            raise InvalidArgument.of("experiment_id", "is required")
         deadline = time.monotonic() + (context.time_remaining() or CALL_LIMIT)
         request = store_pb2.GetExperimentRequest(experiment_id=experiment_id)
         reply = await self._call("GetExperiment", request, deadline)
@@ -181,7 +170,6 @@ def _configuration(history: History, message: pb.Configuration) -> dict[str, Any
 
 
 def _reference(values: Sequence[types_pb2.MetricValue]) -> Mapping[str, float] | None:
-    wire.each(wire.metric_value_from_proto, values, "reference_point")
     return {value.metric: value.value for value in values} or None
 
 

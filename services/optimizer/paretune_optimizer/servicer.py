@@ -7,8 +7,6 @@ from typing import Any
 import grpc
 
 from paretune import wire
-from paretune.errors import InvalidArgument
-from paretune.limits import MAX_MANY
 from paretune.rpc.channel import new_request_id
 from paretune.v1 import optimizer_pb2 as pb
 from paretune.v1 import store_pb2
@@ -16,6 +14,7 @@ from paretune_optimizer.ahead import Ahead
 from paretune_optimizer.feed import Feed
 from paretune_optimizer.insight_servicer import CALL_LIMIT, InsightServicer
 from paretune_optimizer.rounds import Rounds
+from paretune_optimizer.validation import validate
 
 COMPUTE_LIMIT = 5.0
 """Seconds that a Suggest may compute when the caller says nothing."""
@@ -40,6 +39,7 @@ class OptimizerServicer(InsightServicer):
 
     async def Suggest(self, request: pb.SuggestRequest, context: Any) -> pb.SuggestResponse:
         """See optimizer.proto."""
+        validate(request)
         probe = _probe(request)
         deadline = time.monotonic() + (context.time_remaining() or CALL_LIMIT)
         limit = wire.duration_from_proto(request.compute_limit) or COMPUTE_LIMIT
@@ -49,13 +49,6 @@ class OptimizerServicer(InsightServicer):
 
 def _probe(request: pb.SuggestRequest) -> store_pb2.LeaseSuggestionsRequest:
     """The probe for a Suggest: take what is queued, or say how much is missing."""
-    for name in ("experiment_id", "worker"):
-        if not getattr(request, name):
-            raise InvalidArgument.of(name, "is required")
-    if not 0 <= request.count <= MAX_MANY:
-        raise InvalidArgument.of("count", f"is {request.count}; it must be 1 to {MAX_MANY} (0: 1)")
-    if wire.duration_from_proto(request.compute_limit) < 0:
-        raise InvalidArgument.of("compute_limit", "must not be negative")
     return store_pb2.LeaseSuggestionsRequest(
         experiment_id=request.experiment_id,
         count=request.count or 1,

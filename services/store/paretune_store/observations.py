@@ -10,10 +10,10 @@ from paretune import wire
 from paretune.errors import FailedPrecondition, InvalidArgument, NotFound
 from paretune.experiment import Experiment, check_texts
 from paretune.observation import Observation, OutcomeKind, check_values
+from paretune.rpc.checks import check_worker
 from paretune.v1 import store_pb2 as pb
 from paretune.v1 import types_pb2
 from paretune_store import pages
-from paretune_store.checks import check_worker
 from paretune_store.leases import check_holder, check_open
 from paretune_store.suggestions import LEASED, OBSERVED, SuggestionRecord, find_suggestion, move
 from paretune_store.transaction import ExperimentRecord, Transaction, find_experiment, timestamp

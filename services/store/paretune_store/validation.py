@@ -12,11 +12,20 @@ from google.protobuf.message import Message
 from paretune import wire
 from paretune.errors import InvalidArgument, Violation
 from paretune.experiment import check_texts
-from paretune.limits import MAX_ID_BYTES, MAX_LOG_BYTES, MAX_MANY
+from paretune.limits import MAX_LOG_BYTES, MAX_MANY
 from paretune.parameters import check_name
+from paretune.rpc.checks import (
+    Validators,
+    check_ids,
+    check_many,
+    check_reason,
+    check_request,
+    check_required,
+    check_worker,
+    required,
+)
 from paretune.v1 import store_pb2 as pb
 from paretune_store import pages
-from paretune_store.checks import check_many, check_reason, check_request_id, check_required, check_worker
 from paretune_store.experiments import UPDATABLE
 
 
@@ -26,44 +35,15 @@ def validate(request: Message) -> None:
     Raises:
         InvalidArgument: with the path of every field that was found wrong.
     """
-    _check_ids(request, "")
-    if "request_id" in request.DESCRIPTOR.fields_by_name:
-        check_request_id(request.request_id)  # type: ignore[attr-defined]
-    VALIDATORS[type(request)](request)
-
-
-def _check_ids(message: Message, path: str) -> None:
-    """Ids are short, wherever they stand."""
-    wrong = []
-    for field, value in message.ListFields():
-        if field.name in _IDS and len(value.encode()) > MAX_ID_BYTES:
-            wrong.append(Violation(f"{path}{field.name}", f"has more than {MAX_ID_BYTES} bytes"))
-    if wrong:
-        raise InvalidArgument(violations=wrong)
-
-
-_IDS = (
-    "experiment_id",
-    "suggestion_id",
-    "observation_id",
-    "fence",
-    "id",
-    "etag",
-    "page_token",
-    "resume_token",
-)
-
-
-def _required(*fields: str) -> Callable[[Any], None]:
-    return lambda request: check_required(request, *fields)
+    check_request(request, VALIDATORS)
 
 
 def _experiment(request: pb.CreateExperimentRequest) -> None:
-    _check_ids(request.experiment, "experiment.")
+    check_ids(request.experiment, "experiment.")
 
 
 def _update(request: pb.UpdateExperimentRequest) -> None:
-    _check_ids(request.experiment, "experiment.")
+    check_ids(request.experiment, "experiment.")
     if not request.experiment.id:
         raise InvalidArgument.of("experiment.id", "is required")
     paths = request.update_mask.paths
@@ -113,7 +93,7 @@ def _stop(request: pb.StopSuggestionRequest) -> None:
 
 def _observe(request: pb.ObserveRequest) -> None:
     check_required(request.observation, "experiment_id")
-    _check_ids(request.observation, "observation.")
+    check_ids(request.observation, "observation.")
 
 
 def _observe_batch(request: pb.ObserveBatchRequest) -> None:
@@ -121,8 +101,8 @@ def _observe_batch(request: pb.ObserveBatchRequest) -> None:
     check_many(request.requests, "requests")
     for index, one in enumerate(request.requests):
         path = f"requests[{index}]"
-        _check_ids(one, f"{path}.")
-        _check_ids(one.observation, f"{path}.observation.")
+        check_ids(one, f"{path}.")
+        check_ids(one.observation, f"{path}.observation.")
         if one.request_id:
             raise InvalidArgument.of(f"{path}.request_id", "must be empty: the batch has one")
         if one.observation.experiment_id not in ("", request.experiment_id):
@@ -163,34 +143,34 @@ def _records(request: pb.ImportRequest) -> None:
     check_many(request.records, "records")
 
 
-VALIDATORS: dict[type[Message], Callable[[Any], None]] = {
+VALIDATORS: Validators = {
     pb.CreateExperimentRequest: _experiment,
-    pb.GetExperimentRequest: _required("experiment_id"),
+    pb.GetExperimentRequest: required("experiment_id"),
     pb.ListExperimentsRequest: _page(),
     pb.UpdateExperimentRequest: _update,
-    pb.DeleteExperimentRequest: _required("experiment_id"),
+    pb.DeleteExperimentRequest: required("experiment_id"),
     pb.LeaseSuggestionsRequest: _lease,
     pb.LeaseSuggestionsBatchRequest: _lease_batch,
     pb.QueueSuggestionRequest: _queue,
     pb.HeartbeatRequest: _heartbeat,
-    pb.ReleaseSuggestionRequest: _required("suggestion_id", "fence"),
-    pb.CancelSuggestionRequest: _required("suggestion_id"),
+    pb.ReleaseSuggestionRequest: required("suggestion_id", "fence"),
+    pb.CancelSuggestionRequest: required("suggestion_id"),
     pb.StopSuggestionRequest: _stop,
-    pb.GetSuggestionRequest: _required("suggestion_id"),
+    pb.GetSuggestionRequest: required("suggestion_id"),
     pb.ListSuggestionsRequest: _page("experiment_id"),
     pb.ObserveRequest: _observe,
     pb.ObserveBatchRequest: _observe_batch,
     pb.AmendObservationRequest: _amend,
-    pb.GetObservationRequest: _required("observation_id"),
+    pb.GetObservationRequest: required("observation_id"),
     pb.ListObservationsRequest: _page("experiment_id"),
     pb.RecordCheckpointsRequest: _checkpoints,
     pb.ListCheckpointsRequest: _page("suggestion_id"),
     pb.ReportNodeRequest: _node,
-    pb.ListNodesRequest: _required(),
-    pb.WatchRequest: _required("experiment_id"),
-    pb.ExportRequest: _required("experiment_id"),
+    pb.ListNodesRequest: required(),
+    pb.WatchRequest: required("experiment_id"),
+    pb.ExportRequest: required("experiment_id"),
     pb.ImportRequest: _records,
-    pb.BackupRequest: _required(),
-    pb.GetInfoRequest: _required(),
+    pb.BackupRequest: required(),
+    pb.GetInfoRequest: required(),
 }
 """Every request of StoreService; a test compares it with the descriptor."""

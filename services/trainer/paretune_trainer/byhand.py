@@ -33,8 +33,6 @@ def task_of(workload: Workload, assignments: Mapping[str, Value], seed: int) -> 
     Raises:
         InvalidArgument: the workload is unknown, or has no such parameter or setting.
     """
-    if not 0 <= seed < 2**31:
-        raise InvalidArgument.of("seed", "must be from 0 to 2147483647")
     try:
         target = check(workload, assignments, ())
     except CannotRun as error:

@@ -12,6 +12,7 @@ from paretune_trainer.byhand import progress_of, task_of
 from paretune_trainer.describe import describe_node, describe_workload
 from paretune_trainer.node import Node, Run
 from paretune_trainer.runner import Step
+from paretune_trainer.validation import validate
 from paretune_trainer.verdict import Verdict
 from paretune_trainer.workload import builtin_workloads
 
@@ -39,6 +40,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
         self, request: trainer_pb2.RunRequest, context: Any
     ) -> AsyncIterator[trainer_pb2.RunResponse]:
         """Train one configuration and stream its progress."""
+        validate(request)
         assignments = wire.assignments_from_proto(request.assignments)
         task = task_of(wire.workload_from_proto(request.workload), assignments, request.seed)
         async for progress in progress_of(self._node, task, context.add_done_callback):
@@ -46,6 +48,7 @@ class TrainerServicer(trainer_pb2_grpc.TrainerServiceServicer):
 
     async def Cancel(self, request: trainer_pb2.CancelRequest, context: Any) -> trainer_pb2.CancelResponse:
         """End a run."""
+        validate(request)
         self._node.cancel(request.run_id)
         return trainer_pb2.CancelResponse()
 
