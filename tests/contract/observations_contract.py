@@ -21,6 +21,18 @@ class ObservationsContract:
 
     # Observing
 
+    def test_numbers_are_recorded_in_the_kind_of_their_parameter(self, driver: Driver):
+        made = driver.create()
+        sent = assignments() | {"lr": types.Value(int_value=1), "layers": types.Value(double_value=3.0)}
+        recorded = driver.observe(made.id, assignments=sent).assignments
+        assert (recorded["lr"].WhichOneof("kind"), recorded["lr"].double_value) == ("double_value", 1.0)
+        assert (recorded["layers"].WhichOneof("kind"), recorded["layers"].int_value) == ("int_value", 3)
+        for name, value in (("layers", 1.5), ("layers", math.inf), ("layers", 1e300)):
+            sent[name] = types.Value(double_value=value)
+            wrong = pb.ObserveRequest(observation=observation(made.id, assignments=sent))
+            error = driver.refused(wrong, InvalidArgument)
+            assert [violation.field for violation in error.violations] == [f"assignments[{name!r}]"]
+
     def test_an_observation_reads_as_it_was_recorded(self, driver: Driver):
         made = driver.create()
         leased = driver.lease(made.id, worker="node-1")

@@ -338,8 +338,10 @@ Global___ProbabilitySource: _TypeAlias = ProbabilitySource  # noqa: Y015
 
 @_typing.final
 class Value(_message.Message):
-    """Value is one typed value of a parameter. A double parameter takes double_value, an int
-    parameter int_value, a categorical parameter string_value; any other kind is refused.
+    """Value is one typed value of a parameter: double_value for a double parameter, int_value for an int
+    parameter, string_value for a categorical one. A number in the other of the two kinds is taken when it means
+    the same (a whole double for an int), since some languages do not tell them apart; what is recorded and
+    given out has always the parameter's own kind. Anything else is refused.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
