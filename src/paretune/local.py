@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paretune.client import Client
-from paretune.errors import Unavailable
+from paretune.errors import InvalidArgument, Unavailable
 from paretune.rpc.channel import DEFAULT_TIMEOUT
-from paretune.rpc.credentials import NONE
+from paretune.rpc.credentials import NONE, Credentials
 from paretune.rpc.health import is_serving
 from paretune.supervisor import Service, Supervisor, listens, log
 
@@ -45,6 +45,54 @@ _FREE_PORTS = range(20000, 32000)
 
 
 @dataclass(frozen=True)
+class Doors:
+    """How the services of one machine let others in; nothing given: everybody on this machine, unencrypted.
+
+    Attributes:
+        tls_cert: certificate of the host that clients use, PEM; needs `tls_key` and `ca`.
+        tls_key: its private key.
+        ca: the CA that signed it, by which the services trust each other.
+        tokens: tokens to let in; needs `token_file`.
+        token_file: file with the services' own token, of role write or admin for all projects.
+    """
+
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    ca: Path | None = None
+    tokens: Path | None = None
+    token_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        if len({self.tls_cert is None, self.tls_key is None, self.ca is None}) > 1:
+            raise InvalidArgument("--tls-cert, --tls-key and --ca go together: give all three, or none.")
+        if (self.tokens is None) != (self.token_file is None):
+            raise InvalidArgument(
+                "--tokens and --token-file go together: the services need a token of their own, made with "
+                "`paretune token create --role write --project '*'`."
+            )
+
+    @property
+    def credentials(self) -> Credentials:
+        """With which these services are called from this machine."""
+        return Credentials(token_file=self.token_file, ca=self.ca)
+
+    @property
+    def listening(self) -> tuple[str, ...]:
+        """Options of a service that others reach."""
+        return _options(tls_cert=self.tls_cert, tls_key=self.tls_key, tokens=self.tokens)
+
+    @property
+    def calling(self) -> tuple[str, ...]:
+        """Options of a service that calls one of those."""
+        return _options(ca=self.ca, token_file=self.token_file)
+
+
+def _options(**files: Path | None) -> tuple[str, ...]:
+    pairs = ((f"--{name.replace('_', '-')}", file) for name, file in files.items())
+    return tuple(word for option, file in pairs if file for word in (option, str(file.absolute())))
+
+
+@dataclass(frozen=True)
 class Suite:
     """The three services around one database file.
 
@@ -53,12 +101,14 @@ class Suite:
         ports: of Optimizer, Store, Trainer and, where there is one, dashboard.
         host: where Optimizer and Trainer listen; the Store stays on loopback.
         plaintext: allow a `host` that other machines can reach, although nothing is encrypted.
+        doors: how all but the Store, which stays unencrypted on loopback, let others in.
     """
 
     database: Path
     ports: Sequence[int] = DEFAULT_PORTS
     host: str = LOOPBACK
     plaintext: bool = False
+    doors: Doors = Doors()
 
     @property
     def folder(self) -> Path:
@@ -97,7 +147,10 @@ class Suite:
             os.kill(pid, 0)
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return server if answers(server) else None
+        return server if answers(server, Credentials.from_environment()) else None
+
+    def _serves(self, address: str, seconds: float) -> bool:
+        return is_serving(address, seconds, self.doors.credentials)
 
     @property
     def _reachable(self) -> str:
@@ -114,14 +167,22 @@ class Suite:
         database = str(self.database.absolute())
         return [
             Service(
-                "store", "paretune_store", ("--listen", store, "--db", database), store, environment=_NO_DOORS
+                "store",
+                "paretune_store",
+                ("--listen", store, "--db", database, *_options(tokens=self.doors.tokens)),
+                store,
+                environment=_NO_DOORS,
             ),
             Service(
                 "optimizer",
                 "paretune_optimizer",
-                ("--listen", listen, "--store", store, *self._flags),
+                (
+                    *("--listen", listen, "--store", store, *self._flags, *self.doors.listening),
+                    *_options(token_file=self.doors.token_file),
+                ),
                 self.server,
                 environment=_NO_DOORS,
+                probe=self._serves,
             ),
         ]
 
@@ -144,6 +205,7 @@ class Suite:
             *only,
         ]
         arguments += ["--run-dir", str((self.folder / "runs").absolute()), *self._flags]
+        arguments += [*self.doors.listening, *self.doors.calling]
         return Service(
             "trainer",
             "paretune_trainer",
@@ -151,6 +213,7 @@ class Suite:
             self.trainer_address,
             environment=_NO_DOORS,
             own_path=True,
+            probe=self._serves,
         )
 
     def dashboard(self, trainers: Sequence[str] = ()) -> Service:
@@ -160,7 +223,10 @@ class Suite:
         return Service(
             "dashboard",
             "paretune_dashboard",
-            ("--server", self.server, "--listen", listen, *shown, *self._flags),
+            (
+                *("--server", self.server, "--listen", listen, *shown, *self._flags),
+                *_options(tls_cert=self.doors.tls_cert, tls_key=self.doors.tls_key, ca=self.doors.ca),
+            ),
             self.dashboard_address,
             environment=_NO_DOORS,
             probe=lambda address, seconds: listens(address),
@@ -173,9 +239,9 @@ def has_dashboard() -> bool:
     return all(importlib.util.find_spec(name) for name in ("starlette", "uvicorn"))
 
 
-def answers(address: str) -> bool:
+def answers(address: str, credentials: Credentials = NONE) -> bool:
     """Whether services answer at an address; a refused connection is known at once."""
-    return listens(address) and is_serving(address, 2.0)
+    return listens(address) and is_serving(address, 2.0, credentials)
 
 
 def is_free(port: int) -> bool:

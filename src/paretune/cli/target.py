@@ -19,6 +19,7 @@ from paretune.connection import connect
 from paretune.errors import InvalidArgument, NotFound, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.local import LocalClient, Suite, answers, free_ports
+from paretune.rpc.credentials import Credentials
 
 DEFAULT_DATABASE = Path("paretune.db")
 CONNECT_SECONDS = 5.0
@@ -62,7 +63,7 @@ def opened(server: str | None, database: Path | None, *, create: bool = False) -
     """
     if server and database:
         raise InvalidArgument("Give --server (PARETUNE_SERVER) or --db, not both.")
-    if server is None and database is None and answers(DEFAULT_ADDRESS):
+    if server is None and database is None and answers(DEFAULT_ADDRESS, Credentials.from_environment()):
         server = DEFAULT_ADDRESS
     if server is None:
         server = Suite(database or DEFAULT_DATABASE).found()

@@ -16,12 +16,14 @@ from paretune.local import (
     DEFAULT_PORTS,
     GRACE_SECONDS,
     LOOPBACK,
+    Doors,
     Suite,
     answers,
     free_ports,
     has_dashboard,
     is_free,
 )
+from paretune.rpc import options
 from paretune.supervisor import Supervisor
 
 
@@ -57,15 +59,33 @@ def up(
             help="Allow a host that other machines can reach, unencrypted.",
         ),
     ] = False,
+    tls_cert: options.TlsCert = None,
+    tls_key: options.TlsKey = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="PARETUNE_CA",
+            metavar="FILE",
+            dir_okay=False,
+            show_default=False,
+            help="The CA that signed the certificate: the services trust each other by it.",
+        ),
+    ] = None,
+    tokens: options.Tokens = None,
+    token_file: options.TokenFileOption = None,
 ) -> None:
     """Keep all services running on this machine.
 
     Until Ctrl-C. A service that dies is started again. What was recorded is in the database, and the next
     `up` goes on with it.
 
+    With --tls-cert, --tls-key and --ca everything that other machines can reach is encrypted; with --tokens
+    and --token-file callers need a token.
+
     Example: paretune up --db tune.db --slots 2
     """
-    suite = Suite(database, tuple(range(port, port + 4)), host, plaintext)
+    doors = Doors(tls_cert, tls_key, ca, tokens, token_file)
+    suite = Suite(database, tuple(range(port, port + 4)), host, plaintext, doors)
     dashboard = dashboard and has_dashboard()
     _check_ports(
         [*suite.ports[:2], *(suite.ports[2:3] if slots else ()), *(suite.ports[3:] if dashboard else ())]
@@ -98,9 +118,12 @@ def _check_ports(ports: Sequence[int]) -> None:
 def _welcome(suite: Suite, slots: int, dashboard: bool) -> None:
     default = suite.server == DEFAULT_ADDRESS
     option = "" if default else f" --server {suite.server}"
+    scheme = "https" if suite.doors.tls_cert else "http"
+    needed = [f"PARETUNE_CA={relative(suite.doors.ca)}"] if suite.doors.ca else []
+    needed += ["a token in PARETUNE_TOKEN"] if suite.doors.tokens else []
     lines = [
         "paretune is up.",
-        f"  dashboard http://{suite.dashboard_address}  open it in a browser"
+        f"  dashboard {scheme}://{suite.dashboard_address}  open it in a browser"
         if dashboard
         else "  dashboard none (pip install 'paretune[dashboard]', without --no-dashboard)",
         f"  server    {suite.server}  the one address that clients and trainers need",
@@ -109,7 +132,7 @@ def _welcome(suite: Suite, slots: int, dashboard: bool) -> None:
         else "  trainer   none (--slots 0)",
         f"  database  {relative(suite.database)}",
         f"  logs      {relative(suite.folder)}{os.sep}",
-        "In another terminal:",
+        f"In another terminal{', with ' + ' and '.join(needed) if needed else ''}:",
         f"  paretune run{option} FILE.yaml",
         f"  paretune experiments{option}",
         "Ctrl-C stops everything; nothing that was recorded is lost.",

@@ -1,5 +1,6 @@
 """`paretune up` keeps the services running; `paretune trainer` joins them."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import time
 
 import psutil
 import pytest
+import trustme
 
 import paretune as pt
 from paretune.local import free_ports, is_free
@@ -114,3 +116,47 @@ def test_an_address_that_cannot_be_used_is_one_line(paretune, words):
     assert ended.code == 1
     assert ended.err.count("\n") == 1
     assert words[1] in ended.err
+
+
+def test_closed_doors(paretune, folder):
+    """Encrypted and with tokens: the services find each other, and who has no token is refused."""
+    authority = trustme.CA()
+    signed = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    signed.private_key_pem.write_to_path(str(folder / "host.key"))
+    (folder / "host.pem").write_bytes(b"".join(part.bytes() for part in signed.cert_chain_pems))
+    own = paretune("token", "create", "--role", "write", "--project", "*", "--name", "services").out
+    (folder / "own.token").write_text(own)
+    (port,) = [port for port in free_ports(40) if all(is_free(port + k) for k in (1, 2))][:1]
+    doors = ("--tls-cert", "host.pem", "--tls-key", "host.key", "--ca", "ca.pem")
+    doors += ("--tokens", "tokens.json", "--token-file", "own.token")
+    with paretune.start("up", "--db", "tune.db", "--port", port, "--no-dashboard", *doors) as process:
+        try:
+            printed = list(itertools.takewhile(lambda line: not line.startswith("Ctrl-C"), process.stdout))
+            assert "In another terminal, with PARETUNE_CA=ca.pem and a token in PARETUNE_TOKEN:\n" in printed
+            known = {"PARETUNE_CA": "ca.pem", "PARETUNE_TOKEN": own.strip()}
+            server = ("--server", f"127.0.0.1:{port}")
+            ended = paretune("run", *server, "toy.yaml", raw=True, **known)
+            assert ended.code == 0, ended.err
+            assert "4/4" in paretune("experiments", "--db", "tune.db", **known).out
+            refused = paretune("experiments", *server, PARETUNE_CA="ca.pem")
+            assert (refused.code, refused.err.count("\n")) == (2, 1)
+            assert "This service asks for a token" in refused.err
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--tls-cert", "host.pem"), "--tls-cert, --tls-key and --ca go together"),
+        (("--tokens", "tokens.json"), "--tokens and --token-file go together"),
+    ],
+)
+def test_half_closed_doors_are_one_line(paretune, words, said):
+    ended = paretune("up", "--port", free_ports(1)[0], *words)
+    assert ended.code == 2
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
