@@ -84,7 +84,8 @@ def up(
 
     Example: paretune up --db tune.db --slots 2
     """
-    doors = Doors(tls_cert, tls_key, ca, tokens, token_file)
+    # What the environment says about services elsewhere is not meant for these.
+    doors = Doors(tls_cert, tls_key, ca if tls_cert else None, tokens, token_file if tokens else None)
     suite = Suite(database, tuple(range(port, port + 4)), host, plaintext, doors)
     dashboard = dashboard and has_dashboard()
     _check_ports(
