@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import time
 from pathlib import Path
 
@@ -75,13 +74,10 @@ def test_killed_and_started_again_it_repeats_no_finished_training(paretune, fold
         ("rotten_tomatoes", ("min: 5, max: 100", "min: 5, max: 9"), ("--set", "min_accuracy=0"), "48&nbsp;%"),
     ],
 )
-def test_the_published_use_cases_on_their_data(paretune, folder, name, smaller, words, remark):
-    data = Path(os.environ.get("PARETUNE_DATA") or ROOT.parent / "shared" / "data")
-    if not data.is_dir():
-        pytest.skip(f"the data sets are not here: set PARETUNE_DATA to their folder ({data} is none)")
+def test_the_published_use_cases_on_their_data(paretune, folder, data_sets, name, smaller, words, remark):
     text = (ROOT / "examples" / f"{name}.yaml").read_text()
     (folder / "small.yaml").write_text(text.replace(*smaller) if smaller[0] else text)
-    few = ("--preset", "quick", "--budget", "2", "--ratio", "1", "--data", data)
+    few = ("--preset", "quick", "--budget", "2", "--ratio", "1", "--data", data_sets)
     ended = paretune("study", "small.yaml", *few, *words)
     assert ended.code == 0
     assert "Not comparable to the published figures: trainings are those of preset quick" in ended.out

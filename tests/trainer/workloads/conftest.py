@@ -1,6 +1,5 @@
 """A stand-in for the trainer, and the real data set where there is one."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,13 +9,7 @@ import numpy as np
 import pytest
 
 from paretune_trainer.workloads.adiac import Split
-from paretune_trainer.workloads.data import ADIAC, REVIEWS
 from paretune_trainer.workloads.reviews import Corpus, Reviews
-
-_NO_DATA = (
-    "the data sets are not here: set PARETUNE_DATA to a folder holding {}, "
-    "or put them in shared/data beside the repository"
-).format(", ".join(file.name for data in (ADIAC, REVIEWS) for file in data.files))
 
 
 @dataclass
@@ -58,12 +51,8 @@ def make_trial():
 
 
 @pytest.fixture
-def data_folder(pytestconfig) -> Path:
-    named = os.environ.get("PARETUNE_DATA")
-    folder = Path(named) if named else pytestconfig.rootpath.parent / "shared" / "data"
-    if not all((folder / file.name).is_file() for data in (ADIAC, REVIEWS) for file in data.files):
-        pytest.skip(_NO_DATA)
-    return folder
+def data_folder(data_sets) -> Path:
+    return data_sets
 
 
 @pytest.fixture
@@ -88,11 +77,3 @@ def sentences() -> Corpus:
         return Reviews(words, labels)
 
     return Corpus(draw(64), draw(1000), vocabulary=50)
-
-
-def pytest_terminal_summary(terminalreporter) -> None:
-    skipped = [r for r in terminalreporter.stats.get("skipped", []) if _NO_DATA in str(r.longrepr)]
-    if skipped:
-        terminalreporter.write_line(
-            f"WARNING: {len(skipped)} tests on real data did not run. {_NO_DATA}.", yellow=True, bold=True
-        )
