@@ -112,7 +112,7 @@ def test_a_trainer_joins(at, client, folder):
 
 @pytest.mark.parametrize("words", [("--host", "0.0.0.0"), ("--host", "example.invalid", "--plaintext")])
 def test_an_address_that_cannot_be_used_is_one_line(paretune, words):
-    ended = paretune("up", "--port", free_ports(1)[0], "--slots", "0", *words)
+    ended = paretune("up", "--port", free_ports(1)[0], "--slots", "0", "--no-dashboard", *words)
     assert ended.code == 1
     assert ended.err.count("\n") == 1
     assert words[1] in ended.err
