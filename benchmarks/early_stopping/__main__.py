@@ -1,10 +1,12 @@
-"""`python -m benchmarks.early_stopping FILE`: steps trained with early stops beside none."""
+"""What early stops save: recorded trainings replayed with them and without.
+
+python -m benchmarks.early_stopping [diatoms_quick] --seeds 10
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from benchmarks.early_stopping.replay import Replay, load, replay
@@ -22,8 +24,11 @@ CHOICES = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print one line for each set of rules."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", type=Path, help="lines of JSON, as benchmarks/recording writes them")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", nargs="?", default="diatoms_quick", help="of a table in benchmarks/data")
+    parser.add_argument("--trainings", type=int, default=600, help="how many of them are replayed")
     parser.add_argument("--metrics", default="accuracy:max,inference_time:min")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first", type=int, default=5, help="first step at which a training may be stopped")
@@ -35,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rules", default=" ".join(CHOICES), help="which of the sets of rules")
     given = parser.parse_args(arguments)
     kinds = dict(pair.split(":") for pair in given.metrics.split(","))
-    recorded = load(given.file, list(kinds))
+    recorded = load(given.name, list(kinds), given.trainings)
     fidelity = Fidelity("steps", given.first, max(one.steps for one in recorded))
     finals = [one.final for one in recorded if one.final]
     metrics = [Maximize(n) if k == "max" else Minimize(n) for n, k in kinds.items()]

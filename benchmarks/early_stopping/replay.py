@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import heapq
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
+from benchmarks.recording.table import Table
+from benchmarks.recording.table import load as read_table
 
 from paretune.experiment import Experiment, Metric
 from paretune.observation import (
@@ -49,25 +48,24 @@ class Recorded:
         return self.curve[-1][0] if self.curve else 0
 
 
-def load(path: Path, metrics: Sequence[str]) -> list[Recorded]:
-    """Recorded trainings from lines of JSON (`benchmarks/recording`), plain or gzipped.
+def load(name: str, metrics: Sequence[str], count: int) -> list[Recorded]:
+    """The first `count` of the recorded trainings `benchmarks/data/NAME.csv.gz`.
 
     A metric that no checkpoint has, such as an inference time, does not depend on training: it counts as
     known from the first checkpoint on.
     """
-    data = path.read_bytes()
-    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
-    return [_read(json.loads(line), metrics) for line in text.splitlines() if line.strip()]
+    table = read_table(name)
+    return [_of_row(table, row, metrics) for row in range(min(count, len(table.X)))]
 
 
-def _read(line: dict, metrics: Sequence[str]) -> Recorded:  # type: ignore[type-arg]
-    final = {
-        name: float(np.atleast_1d(value)[0]) for name, value in line["metrics"].items() if name in metrics
-    }
-    told = {name for _, values, *_ in line["curve"] for name in values}
-    early = {name: value for name, value in final.items() if name not in told}
-    curve = [(int(step), {**early, **values}) for step, values, *_ in line["curve"]]
-    return Recorded(final if line["outcome"] == "OK" else {}, curve)
+def _of_row(table: Table, row: int, metrics: Sequence[str]) -> Recorded:
+    final = {name: float(table.values[name][row]) for name in metrics if np.isfinite(table.values[name][row])}
+    early = {name: value for name, value in final.items() if name not in table.curve_metrics}
+    curve = [
+        (int(step), {**early, **dict(zip(table.curve_metrics, map(float, values), strict=True))})
+        for step, *values, _ in table.curves[row]
+    ]
+    return Recorded(final if table.ok[row] else {}, curve)
 
 
 @dataclass(frozen=True)
