@@ -22,6 +22,9 @@ PORT = 26379
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """A head with room for two worker processes, on loopback."""
+    # `ray start` asks for a token; who connects finds it in the environment, and looks for it at the import.
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    os.environ.update(token)
     try:
         import ray  # noqa: F401
     except ImportError:

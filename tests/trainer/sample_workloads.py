@@ -190,6 +190,21 @@ def pid(parameters, trial):
     return {"accuracy": float(os.getpid()), "latency": float(os.getppid())}
 
 
+def visible(parameters, trial):
+    """Its own id, and the number of processes that it sees."""
+    seen = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return {"accuracy": float(os.getpid()), "latency": float(len(seen))}
+
+
+def reach(parameters, trial):
+    """Whether a signal would reach a process; none is sent."""
+    try:
+        os.kill(parameters["pid"], 0)
+    except ProcessLookupError:
+        return {"accuracy": 0.0, "latency": 0.0}
+    return {"accuracy": 1.0, "latency": 0.0}
+
+
 def double_fork(parameters, trial):
     """Leaves a grandchild in a session of its own, and fifty children."""
     if os.fork() == 0:

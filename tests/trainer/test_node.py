@@ -196,21 +196,21 @@ def test_global_generators_differ_between_seeds_and_repeat_with_one(train):
 
 @pytest.mark.parametrize(("warm", "same"), [("always", True), ("never", False), ("auto", False)])
 def test_a_warm_launcher_is_kept_between_trials_and_user_code_starts_cold(make_node, train, warm, same):
-    node = make_node(warm=warm)
+    node = make_node(warm=warm, pid_namespace="never")
     first, second = (train("pid", on=node).values for _ in range(2))
     assert first[0].value != second[0].value
     assert (first[1].value == second[1].value) is same
 
 
 def test_modules_that_start_threads_are_not_forked_from(make_node, train):
-    node = make_node(warm="always", slots=1)
+    node = make_node(warm="always", slots=1, pid_namespace="never")
     first, second = (train("sample_threaded:pid", on=node) for _ in range(2))
     assert first.outcome.kind is second.outcome.kind is OK
     assert first.values[1].value != second.values[1].value
 
 
 def test_modules_that_take_the_launchers_alarm_away_in_forked_processes_do_no_harm(make_node, train):
-    node = make_node(warm="always", slots=1)
+    node = make_node(warm="always", slots=1, pid_namespace="never")
     first, second = (train("sample_fork_hook:pid", on=node) for _ in range(2))
     assert first.outcome.kind is second.outcome.kind is OK
     assert first.values[1].value == second.values[1].value

@@ -4,6 +4,7 @@ import shutil
 import threading
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,12 @@ from paretune_trainer.node import Run
 from paretune_trainer.placement import NoRoom, Placement
 
 MIB = 1024**2
+
+
+@pytest.fixture
+def make_node(make_node):
+    """Nodes whose trials know the ids by which the fake nvidia-smi finds their processes."""
+    return partial(make_node, pid_namespace="never")
 
 
 @pytest.fixture

@@ -37,6 +37,12 @@ def eventually(condition, seconds=10.0):
 
 
 @pytest.fixture
+def node(make_node):
+    """Its trials know the ids of their processes by which others know them."""
+    return make_node(pid_namespace="never")
+
+
+@pytest.fixture
 def marks(tmp_path):
     folder = tmp_path / "marks"
     folder.mkdir()
@@ -74,7 +80,8 @@ def test_a_node_that_dies_leaves_no_process(tmp_path, marks, number):
         from paretune_trainer.config import Config
         from paretune_trainer.node import Node, Run, Task
         from paretune_trainer.schema import resolve
-        node = Node(Config("w", 1, Path({str(tmp_path)!r}), python_path=({HERE!r},)), {{"PATH": "/bin"}})
+        config = Config("w", 1, Path({str(tmp_path)!r}), python_path=({HERE!r},), pid_namespace="never")
+        node = Node(config, {{"PATH": "/bin"}})
         workload = Workload("sample_workloads:double_fork")
         parameters = {{"folder": {str(marks)!r}, "then": "wait", "children": 3}}
         node.train(Run(Task(workload, resolve(workload.name), parameters, 1)))

@@ -17,7 +17,16 @@ from paretune.rpc.credentials import Credentials
 from paretune.rpc.logs import LogFormat, configure_logging
 from paretune.rpc.server import CannotListen, Serving, serve
 from paretune.v1 import trainer_pb2_grpc
-from paretune_trainer.config import AUTO_SLOTS, Config, Executor, Warm, shared_folder, slots_of, unique_worker
+from paretune_trainer.config import (
+    AUTO_SLOTS,
+    Config,
+    Executor,
+    Namespace,
+    Warm,
+    shared_folder,
+    slots_of,
+    unique_worker,
+)
 from paretune_trainer.node import Node
 from paretune_trainer.reporting import Reporter
 from paretune_trainer.servicer import TrainerServicer
@@ -140,6 +149,13 @@ def main(
             help="Fork trials from a process with the framework loaded. auto: built-in workloads, no GPU.",
         ),
     ] = "auto",
+    pid_namespace: Annotated[
+        Namespace,
+        typer.Option(
+            envvar="PARETUNE_TRAINER_PID_NAMESPACE",
+            help="Give each trial a PID namespace of its own: where the system allows it (auto), or never.",
+        ),
+    ] = "auto",
     executor: Annotated[
         Executor,
         typer.Option(
@@ -204,6 +220,7 @@ def main(
             timeout_is_infeasible=timeout_infeasible,
             memory_bytes=memory_mb * 1024**2,
             warm=warm,
+            pid_namespace=pid_namespace,
         )
         options.begin_tracing("trainer", traces_to)
         tls_server = options.server_tls(tls_cert, tls_key, client_ca)

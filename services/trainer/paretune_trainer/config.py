@@ -17,6 +17,7 @@ from paretune_trainer import machine
 
 Warm = Literal["auto", "always", "never"]
 Executor = Literal["local", "ray"]
+Namespace = Literal["auto", "never"]
 
 # What a training may need of the node's environment. Tokens and passwords are not on the list, and neither
 # are proxies, whose addresses can hold passwords: --pass-env adds what an operator wants to add.
@@ -58,6 +59,7 @@ class Config:
         warm: keep a process with the workload's framework loaded: always, never, or (auto) for built-in
             workloads on nodes without a GPU.
         poll: seconds between looks for work.
+        pid_namespace: give each trial a PID namespace of its own: where the system allows it, or never.
     """
 
     worker: str
@@ -78,6 +80,7 @@ class Config:
     warm: Warm = "auto"
     poll: float = 0.5
     share_gpus: bool = False
+    pid_namespace: Namespace = "auto"
 
 
 AUTO_SLOTS: Final = ("auto", "0")

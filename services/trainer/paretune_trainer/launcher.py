@@ -8,10 +8,10 @@ by the end of the control channel, and then kills the trial and leaves. And it c
 framework once and fork each trial from there, which saves seconds per trial; it has a single thread and has
 opened no device when it forks, and it never runs a workload itself.
 
-Messages on the control channel, JSON lines. From the node: `{"start": {"folder": ..., "preload": [modules]}}`
-with three descriptors (results, directives, output), and `{"kill": true}`. To the node:
-`{"started": {"preload_s": seconds}}` or `{"threads": n}` (it cannot fork safely; nothing was started), then
-`{"ended": {"status": wait status, "killed": number of leftover processes}}`.
+Messages on the control channel, JSON lines. From the node: `{"start": {"folder": ..., "preload": [modules],
+"apart": whether in a PID namespace of its own}}` with three descriptors (results, directives, output), and
+`{"kill": true}`. To the node: `{"started": {"preload_s": seconds}}` or `{"threads": n}` (it cannot fork
+safely; nothing was started), then `{"ended": {"status": wait status, "killed": number of leftovers}}`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from paretune_trainer import child
+from paretune_trainer import child, namespace
 from paretune_trainer.job import Job
 from paretune_trainer.processes import adopt_orphans, die_with_parent, end_descendants, thread_count
 
@@ -66,21 +66,37 @@ class Launcher:
         start = time.monotonic()
         self._preload(order["preload"], folder, descriptors[2])
         threads = thread_count()
+        receive, tell = os.pipe()
         pid = os.fork() if threads == 1 else -1
         if pid == 0:
             self._control.close()
             os.close(self._alarm)
             signal.set_wakeup_fd(-1)  # asyncio, where it is loaded, has done so already
             os.close(self._wake)
+            os.close(receive)
+            die_with_parent(_LAUNCHER)
+            try:
+                if order["apart"]:
+                    namespace.enter(tell, descriptors)
+                else:
+                    os.close(tell)
+            except OSError:  # allowed a while ago, and no more: then without
+                os.close(tell)
             _become_trial(folder, descriptors)
-        for descriptor in descriptors:
+        for descriptor in (*descriptors, tell):
             os.close(descriptor)
         if pid < 0:
             self._send("threads", threads)
             return
         self._send("started", {"preload_s": time.monotonic() - start})
-        status = self._wait(pid)
-        killed = end_descendants()
+        try:
+            status = self._wait(pid)
+            killed = end_descendants()
+            if found := namespace.told(receive):
+                killed = found[1]
+                status = None if status is None else found[0]
+        finally:
+            os.close(receive)
         if status is None:
             shutil.rmtree(folder, ignore_errors=True)
             return
@@ -156,7 +172,6 @@ def _become_trial(folder: Path, descriptors: Sequence[int]) -> None:
     """Everything the forked process does; it never returns."""
     status = 1
     try:
-        die_with_parent(_LAUNCHER)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # Low numbers are left to the workload: a command reports on descriptor 3.
         results, directives, output = (fcntl.fcntl(d, fcntl.F_DUPFD_CLOEXEC, 10) for d in descriptors)

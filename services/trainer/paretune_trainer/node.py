@@ -17,7 +17,7 @@ from typing import Final
 from paretune.errors import FailedPrecondition, NotFound
 from paretune.experiment import Workload
 from paretune.observation import FailureReason
-from paretune_trainer import machine
+from paretune_trainer import machine, namespace
 from paretune_trainer.child import OWN_WORKLOADS
 from paretune_trainer.config import Config, trial_environment
 from paretune_trainer.facts import GPU_MEMORY
@@ -162,7 +162,17 @@ class Node:
     def _new_runner(self) -> Runner | RayRunner:
         if self.config.executor == "ray":
             return RayRunner(self.config)
-        return Runner(self._folder.path, self._environment, keep_warm=self.config.warm != "never")
+        warm = self.config.warm != "never"
+        return Runner(self._folder.path, self._environment, keep_warm=warm, apart=self._may_be_apart())
+
+    def _may_be_apart(self) -> bool:
+        if self.config.pid_namespace == "never":
+            return False
+        if why := namespace.refusal():
+            if not self._runner_count:
+                log.warning("trials run without a PID namespace of their own: %s", why)
+            return False
+        return True
 
     # Training
 

@@ -25,9 +25,14 @@ def _prctl(option: int, argument: int) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(option, argument, 0, 0, 0)
 
 
+def end_with_parent() -> None:
+    """Be killed when the process that forked this one ends, from now on."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def die_with_parent(parent: int) -> None:
     """Be killed when the process `parent`, which forked this one, ends."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     # It may have ended before the call above.
     if os.getppid() != parent:
         os._exit(1)

@@ -94,12 +94,15 @@ class Runner:
         folder: where scratch folders of trials are made.
         environment: the whole environment of the processes.
         keep_warm: fork the trials of one workload from one launcher that has its modules loaded.
+        apart: give each trial a PID namespace of its own.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], *, keep_warm: bool) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str], *, keep_warm: bool, apart: bool = False
+    ) -> None:
         self._folder = folder
         self._environment = dict(environment)
-        self._keep_warm = keep_warm
+        self._keep_warm, self._apart = keep_warm, apart
         self._launcher: _LauncherProcess | None = None
         self._warm_for = ""
 
@@ -161,7 +164,7 @@ class Runner:
                 self._launcher = _LauncherProcess(self._folder, self._environment)
             self._warm_for = warm_key
             with _Conversation(self._launcher, steering, listener) as talk:
-                talk.start(scratch, preload)
+                talk.start(scratch, preload, apart=self._apart)
                 return talk.follow(time_limit)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -256,12 +259,12 @@ class _Conversation:
                 os.close(descriptor)
                 setattr(self, name, -1)
 
-    def start(self, scratch: Path, preload: Sequence[str]) -> None:
+    def start(self, scratch: Path, preload: Sequence[str], *, apart: bool) -> None:
         """Have the trial forked."""
-        order = json.dumps({"start": {"folder": str(scratch), "preload": list(preload)}}).encode() + b"\n"
+        order = {"start": {"folder": str(scratch), "preload": list(preload), "apart": apart}}
         descriptors = [self._results_theirs, self._directives_theirs, self._output_theirs]
         with contextlib.suppress(BrokenPipeError):  # noticed below, as the end of the control channel
-            socket.send_fds(self._launcher.control, [order], descriptors)
+            socket.send_fds(self._launcher.control, [json.dumps(order).encode() + b"\n"], descriptors)
         self._close_theirs()
 
     def follow(self, time_limit: float) -> Ending:
