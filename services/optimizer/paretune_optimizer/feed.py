@@ -16,7 +16,6 @@ import grpc
 from paretune import wire
 from paretune.errors import (
     DeadlineExceeded,
-    NotFound,
     ParetuneError,
     PermissionDenied,
     Unauthenticated,
@@ -73,6 +72,7 @@ class Feed:
         Raises:
             DeadlineExceeded: the events did not arrive in time.
             NotFound: the experiment was deleted.
+            Unavailable: early stops were turned on right now, and the events are read with checkpoints.
         """
         view = self._open(experiment_id)
         view.users += 1
@@ -80,7 +80,7 @@ class Feed:
             await self._reach(view, experiment_id, sequence, timeout)
             async with view.held(patient=patient):
                 if view.history is None:
-                    raise NotFound.of("experiment", experiment_id)
+                    raise Unavailable(f"The history of {experiment_id} is read once more; try again.")
                 yield view, view.history
         finally:
             view.users -= 1
@@ -183,7 +183,9 @@ class Feed:
 
     async def _stream(self, experiment_id: str, view: View) -> None:
         request = store_pb2.WatchRequest(
-            experiment_id=experiment_id, resume_token=view.resume_token, skip_checkpoints=True
+            experiment_id=experiment_id,
+            resume_token=view.resume_token,
+            skip_checkpoints=not view.with_checkpoints,
         )
         async for reply in self._store.Watch(
             request, wait_for_ready=True, metadata=self._credentials.metadata()
@@ -191,7 +193,10 @@ class Feed:
             async with view.held():
                 for event in reply.events:
                     view.apply(wire.event_from_proto(event))
-            view.resume_token = reply.resume_token
+                view.resume_token = reply.resume_token
+                if view.lacks_checkpoints:
+                    view.begin_again()
+                    return
             async with view.moved:
                 view.moved.notify_all()
 

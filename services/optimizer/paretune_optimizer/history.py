@@ -66,7 +66,10 @@ class History:
 
     @property
     def Y(self) -> Array:  # noqa: N802 - a matrix
-        """Minimised values (n x M), NaN where not measured. M counts all metrics, stored ones too."""
+        """Minimised values (n x M), NaN where not measured. M counts all metrics, stored ones too.
+
+        Of trainings that were stopped early: what they were heading for, where that is known.
+        """
         return self._Y[: len(self)]
 
     @property
@@ -84,11 +87,14 @@ class History:
         """Rows whose training finished."""
         return np.flatnonzero(self.outcome == OutcomeKind.OK.value)
 
-    def add_observation(self, observation: Observation) -> None:
+    def add_observation(self, observation: Observation, projected: tuple[Array, Array] | None = None) -> None:
         """Add a result, or replace the one with the same id (an amendment).
 
         Args:
             observation: valid for the experiment. Its suggestion, if any, stops being pending.
+            projected: of a training that was stopped early: minimised values that it was heading for and
+                their standard deviations (M each, NaN where unknown), which stand in `Y` and `stddev` for the
+                last ones that it had.
         """
         self._pending.pop(observation.suggestion_id, None)
         row = self._row.get(observation.id) if observation.id else None
@@ -104,6 +110,10 @@ class History:
         else:
             self.observations[row] = observation
         self._fill(row, observation)
+        if projected is not None:
+            mean, deviation = projected
+            known = np.isfinite(mean)
+            self._Y[row, known], self._S[row, known] = mean[known], deviation[known]
         if not appended or row < len(self) - 1:
             self._forget(row)
         self.version += 1

@@ -10,8 +10,9 @@ restarted service makes the same suggestions:
 Both are remembered in `History.learned`; a restart computes at most two fits per metric. Refitting for ever
 from the previous theta would be cheaper by little and would keep an early bad mode.
 
-Rows that count: OK and STOPPED_EARLY rows with a value of the metric. INFEASIBLE rows feed the feasibility
-model only (labels -1), CRASHED rows feed nothing.
+Rows that count: OK rows with a value of the metric, and STOPPED_EARLY rows with the value that they were
+heading for (`History.Y`). INFEASIBLE rows feed the feasibility model only (labels -1), CRASHED rows feed
+nothing.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from paretune.errors import ParetuneError
 from paretune.experiment import Experiment
-from paretune.observation import Event, Observation, Proposal, Suggestion
+from paretune.observation import Event, Observation, OutcomeKind, Proposal, Suggestion
 from paretune_optimizer.history import History
+from paretune_optimizer.stopping.board import Board
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class View:
 
     Attributes:
         history: None until the first event, which carries the experiment.
+        board: the learning curves of an experiment with early stops; None where nobody asked for checkpoints.
         sequence: sequence number of the last event applied.
         ordinal: largest suggestion ordinal seen.
         lock: held while `history` is read or changed.
@@ -49,6 +51,8 @@ class View:
     def __init__(self) -> None:
         """Nothing known yet."""
         self.history: History | None = None
+        self.board: Board | None = None
+        self.with_checkpoints = False
         self.sequence = 0
         self.ordinal = 0
         self.resume_token = ""
@@ -81,15 +85,33 @@ class View:
         """Take one event in. Events that were applied before change nothing."""
         if event.sequence <= self.sequence:
             return
-        change = event.change
+        change, projected = event.change, None
+        if self.board is not None:
+            if isinstance(change, Observation) and change.outcome.kind is OutcomeKind.STOPPED_EARLY:
+                projected = self.board.projection(change.suggestion_id)
+            self.board.apply(event)
         if isinstance(change, Experiment):
             if self.history is None:
                 self.history = History(change)
+                self.board = Board(change) if self.with_checkpoints else None
             else:
                 self.history.update_experiment(change)
         elif self.history is not None and isinstance(change, Suggestion):
             self.history.set_suggestion(change)
             self.ordinal = max(self.ordinal, change.ordinal)
         elif self.history is not None and isinstance(change, Observation):
-            self.history.add_observation(change)
+            self.history.add_observation(change, projected)
         self.sequence = event.sequence
+
+    @property
+    def lacks_checkpoints(self) -> bool:
+        """Whether early stops are wanted, and learning curves were not read: `begin_again` with them."""
+        wanted = self.history is not None and self.history.experiment.early_stopping is not None
+        return wanted and not self.with_checkpoints
+
+    def begin_again(self) -> None:
+        """Forget all events, to read them once more with checkpoints."""
+        self.with_checkpoints = True
+        self.history = self.board = None
+        self.sequence = self.ordinal = 0
+        self.resume_token = ""

@@ -120,3 +120,28 @@ def test_a_threshold_that_will_be_missed_is_named():
     course.suggestion("b")
     course.step("b", 3, accuracy=0.5, ms=1.0)
     assert course.board.verdict("b") is None
+
+
+def test_a_stopped_training_is_projected_by_the_changes_of_its_nearest_neighbours():
+    course = Course()
+    for i in range(8):
+        course.suggestion(f"s{i}")
+        course.step(f"s{i}", 3, accuracy=i / 10, ms=1.0)
+    for i in range(6):
+        # Those that were lower gained more.
+        course.end(f"s{i}", accuracy=i / 10 + 0.9 - i / 10, ms=1.0)
+    course.end("s6", pt.OutcomeKind.STOPPED_EARLY, accuracy=0.6, ms=1.0)
+    mean, deviation = course.board.projection("s6")
+    # Its nearest four that finished are s2 to s5, which gained 0.7 to 0.4; all minimised.
+    assert mean == pytest.approx([-(0.6 + 0.55), 1.0])
+    assert deviation == pytest.approx([0.129, 0.0], abs=1e-3)
+
+
+def test_nothing_is_projected_from_too_few():
+    course = Course()
+    course.many(4)
+    for i in range(3):
+        course.end(f"s{i}", accuracy=0.9, ms=1.0)
+    course.end("s3", pt.OutcomeKind.STOPPED_EARLY, accuracy=0.3, ms=1.0)
+    assert course.board.projection("s3") is None
+    assert course.board.projection("nobody") is None

@@ -15,9 +15,13 @@ from paretune.stopping import EarlyStoppingRule, first_step
 from paretune_optimizer.front import feasible_rows
 from paretune_optimizer.history import History
 from paretune_optimizer.pareto import non_dominated
-from paretune_optimizer.stopping.rules import Look, judge
+from paretune_optimizer.stopping.rules import Look, endings, judge
 
 Array = NDArray[np.float64]
+
+
+PROJECTED_BY = 0.8
+"""Confidence whose number of neighbours, 4, projects a training that was stopped."""
 
 
 @dataclass
@@ -86,6 +90,19 @@ class Board:
             return None
         rule, reason = found
         return Stop(suggestion_id, trial.attempt, rule, f"{rule.name.lower()}: {self._named(reason)}")
+
+    def projection(self, suggestion_id: str) -> tuple[Array, Array] | None:
+        """Where a training that was stopped was heading, judged at its last rung.
+
+        Returns:
+            Mean and standard deviation of where the changes of its nearest neighbours would have taken it
+            (M each), minimised, NaN where nothing is known; None while too few trainings have finished.
+        """
+        trial = self._trials.get(suggestion_id)
+        if trial is None or not trial.rungs:
+            return None
+        ends = endings(self._look(suggestion_id, trial), PROJECTED_BY)
+        return (np.mean(ends, axis=0), np.std(ends, axis=0, ddof=1)) if len(ends) else None
 
     def _named(self, reason: str) -> str:
         """The reason with metrics by name."""
