@@ -205,6 +205,18 @@ def reach(parameters, trial):
     return {"accuracy": 1.0, "latency": 0.0}
 
 
+def spin(parameters, trial):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        pass
+
+
+def misbehave(parameters, trial):
+    """One of the functions here, by name."""
+    details = {"mib": 2048, "folder": str(Path.cwd()), "children": 3}
+    return globals()[parameters["how"]](details, trial)
+
+
 def double_fork(parameters, trial):
     """Leaves a grandchild in a session of its own, and fifty children."""
     if os.fork() == 0:

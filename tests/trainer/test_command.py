@@ -74,7 +74,7 @@ def test_parameters_arrive_in_three_ways(tmp_path, node):
     )
     verdict = node.train(Run(task), Listener(output=output.append))
     assert verdict.values == (MetricValue("accuracy", 1e-05), MetricValue("latency", 3.0))
-    assert "".join(output) == "a b; echo no 50 7{}\n"
+    assert b"".join(output).decode() == "a b; echo no 50 7{}\n"
     assert json.loads(kept.read_text()) == {
         "parameters": {"learning rate": 1e-05, "n": 3, "act": "a b; echo no"},
         "settings": {"epochs": "50"},
@@ -134,8 +134,8 @@ def test_no_token_reaches_the_program(make_node):
         environ={"PATH": "/usr/bin:/bin", "PARETUNE_TOKEN": "canary", "AWS_SECRET_KEY": "canary"}
     )
     node.train(Run(task_of("env")), Listener(output=output.append))
-    assert "PARETUNE_SEED=7" in "".join(output)
-    assert "canary" not in "".join(output)
+    assert "PARETUNE_SEED=7" in b"".join(output).decode()
+    assert "canary" not in b"".join(output).decode()
 
 
 @pytest.mark.parametrize(

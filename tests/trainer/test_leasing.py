@@ -52,8 +52,8 @@ def keep(client, steering):
 def test_heartbeats_tell_the_end_of_the_log_when_it_grew(client, keep):
     client.failing["heartbeat"] = [Unavailable("gone for a moment")]
     keeper = keep()
-    keeper.output("x" * 10_000)
-    keeper.output("epoch 2 ✓\n")
+    keeper.output(b"x" * 10_000)
+    keeper.output("epoch 2 ✓\n".encode())
     eventually(lambda: client.tails)
     seen = client.count("heartbeat")
     eventually(lambda: client.count("heartbeat") > seen + 1)

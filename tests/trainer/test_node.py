@@ -32,8 +32,8 @@ def test_a_good_training_gives_values_errors_steps_log_and_notes(train):
         (2, {"accuracy": 0.2}),
         (3, {"accuracy": 0.3}),
     ]
-    assert "hello" in "".join(output)
-    assert "printed" in "".join(output)
+    assert "hello" in b"".join(output).decode()
+    assert "printed" in b"".join(output).decode()
     assert verdict.metadata["seed"] == "77"
     assert verdict.metadata["workload"] == "sample_workloads:ok"
     assert float(verdict.metadata["duration_s"]) > 0
@@ -158,7 +158,7 @@ def test_a_training_cancelled_before_its_start_has_no_verdict(train, task):
 
 def test_output_is_kept_within_bounds_and_no_megabyte_of_it_holds_the_training_up(train):
     output = []
-    verdict = train("flood", {"mib": 64}, listener=Listener(output=lambda text: output.append(len(text))))
+    verdict = train("flood", {"mib": 64}, listener=Listener(output=lambda data: output.append(len(data))))
     assert verdict.outcome.kind is OK
     assert sum(output) >= 64 * 1024 * 1024
 
@@ -176,7 +176,7 @@ def test_a_trial_sees_no_token(make_node, train):
     node = make_node(environ=environ, pass_env=("WANTED",))
     output = []
     train("see_environment", on=node, listener=Listener(output=output.append))
-    seen = json.loads("".join(output))
+    seen = json.loads(b"".join(output).decode())
     assert "canary" not in json.dumps(seen)
     assert seen["PARETUNE_DATA"] == "/data"
     assert seen["WANTED"] == "yes"
@@ -185,7 +185,7 @@ def test_a_trial_sees_no_token(make_node, train):
 def test_files_written_by_a_trial_are_gone_afterwards(node, train):
     output = []
     assert train("write_files", listener=Listener(output=output.append)).outcome.kind is OK
-    assert not Path("".join(output).strip()).exists()
+    assert not Path(b"".join(output).decode().strip()).exists()
     assert not list(node._folder.path.glob("trial-*"))
 
 

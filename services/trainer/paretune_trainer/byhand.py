@@ -63,12 +63,12 @@ async def progress_of(
     def tell(progress: Progress | _End) -> None:
         loop.call_soon_threadsafe(told.put_nowait, progress)
 
-    def output(text: str) -> None:
+    def output(data: bytes) -> None:
         # The queue has no bound: a flood of output must not become a flood of memory.
         nonlocal log_room
         if log_room > 0:
-            tell(text[:log_room])
-            log_room -= len(text)
+            tell(data[:log_room].decode(errors="replace"))
+            log_room -= len(data)
 
     def work() -> None:
         end: Verdict | Exception | None

@@ -106,9 +106,9 @@ class LeaseKeeper:
                 self._pending = self._pending[-1::-2][::-1]
             self._wake.notify()
 
-    def output(self, text: str) -> None:
+    def output(self, data: bytes) -> None:
         """Tell the end of what was printed with the next heartbeat. Never blocks."""
-        self._printed.add(text.encode(errors="replace"))
+        self._printed.add(data)
         self._news = True
 
     def flush(self, patience: float) -> None:

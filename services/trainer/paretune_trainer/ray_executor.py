@@ -119,7 +119,7 @@ class RayRunner:
             if kind == "step":
                 listener.step(Step(content[0], content[1]))
             elif kind == "output":
-                listener.output(content)
+                listener.output(content.encode())
             elif kind == "cannot_start":
                 raise CannotStart(content)
             else:
@@ -159,7 +159,7 @@ def _work(
 ) -> None:
     listener = Listener(
         lambda step: told.put({"step": [step.step, dict(step.values)]}),
-        lambda text: told.put({"output": text}),
+        lambda data: told.put({"output": data.decode(errors="replace")}),
     )
     with tempfile.TemporaryDirectory(prefix="paretune-ray-") as folder:
         runner = Runner(Path(folder), environment, keep_warm=False)

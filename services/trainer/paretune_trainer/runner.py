@@ -82,7 +82,7 @@ class Listener:
     """
 
     step: Callable[[Step], None] = lambda _: None
-    output: Callable[[str], None] = lambda _: None
+    output: Callable[[bytes], None] = lambda _: None
     started: Callable[[int], None] = lambda _: None
     measuring: Callable[[bool], None] = lambda _: None
 
@@ -382,7 +382,7 @@ class _Conversation:
 
     def _add_output(self, data: bytes) -> None:
         self._log.add(data)
-        self._listener.output(data.decode(errors="replace"))
+        self._listener.output(data)
 
     def _forget(self, descriptor: int) -> None:
         with contextlib.suppress(KeyError, ValueError):
