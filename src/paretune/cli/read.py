@@ -2,7 +2,9 @@
 
 import csv
 import sys
+import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from enum import Enum
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -23,7 +25,7 @@ from paretune.cli.console import (
     say,
 )
 from paretune.cli.documents import document
-from paretune.cli.progress import Course, observation_line, values_text
+from paretune.cli.progress import Course, Display, observation_line, values_text
 from paretune.cli.target import Database, Json, Name, Server, find, opened
 from paretune.errors import InvalidArgument
 from paretune.experiment import Experiment, ExperimentState
@@ -135,29 +137,33 @@ def watch(
 ) -> None:
     """Follow one experiment live.
 
-    Prints a line for each thing that happens, beginning with what happened so far. Ends when the budget is
-    filled, or with Ctrl-C.
+    Prints a line for each thing that happens, beginning with what happened so far; on a terminal also a
+    progress bar, and a curve for each trial that runs. Ends when the budget is filled, or with Ctrl-C.
 
     Example: paretune watch digits --json | jq .observation.values
     """
     with opened(server, database) as client:
         experiment = find(client, name)
-        course = Course(experiment)
-        for event in client.watch(experiment.id, skip_checkpoints=not checkpoints):
-            course.take(event)
-            if as_json:
-                kind = type(event.change).__name__.lower()
-                about = {"sequence": event.sequence, "time": document(event.create_time)}
-                print_json_line({**about, kind: document(event.change)})
-            else:
-                print_lines([_event_line(course, event)])
-            if course.done and not course.running:
-                return
+        console = out()
+        drawn = console.is_terminal and not as_json
+        course = Course(experiment, begun_at=time.monotonic(), begun_with=experiment.progress.observations)
+        with Display(console, [course], time.monotonic) if drawn else nullcontext() as display:
+            for event in client.watch(experiment.id, skip_checkpoints=not (checkpoints or drawn)):
+                course.take(event)
+                if as_json:
+                    kind = type(event.change).__name__.lower()
+                    about = {"sequence": event.sequence, "time": document(event.create_time)}
+                    print_json_line({**about, kind: document(event.change)})
+                elif checkpoints or not isinstance(event.change, Checkpoint):
+                    line = _event_line(course, event)
+                    display.tell(line) if display else print_lines([line])
+                if course.done and not course.running:
+                    return
 
 
 def _event_line(course: Course, event: Event) -> str:
-    time = event.create_time.astimezone().strftime("%H:%M:%S ") if event.create_time else ""
-    return clean(time + _change_text(course, event.change))
+    when = event.create_time.astimezone().strftime("%H:%M:%S ") if event.create_time else ""
+    return clean(when + _change_text(course, event.change))
 
 
 def _change_text(course: Course, change: Experiment | Suggestion | Observation | Checkpoint) -> str:

@@ -97,6 +97,13 @@ def test_watch_begins_with_the_past_and_ends_with_the_budget(at, experiment):
     assert [d["observation"]["ordinal"] for d in documents if "observation" in d] == [1, 2, 3, 4, 5, 6]
 
 
+def test_watch_draws_progress_on_a_terminal(at, experiment):
+    shown = at("watch", "trade", FORCE_COLOR="1", COLUMNS="100", raw=True).out
+    assert "6/6" in shown
+    assert "━" in shown
+    assert shown.count("trade [") == 6
+
+
 def test_export(at, experiment, folder):
     ended = at("export", "trade", raw=True)  # data as they are, also those that a terminal would obey
     rows = list(csv.DictReader(io.StringIO(ended.out)))
