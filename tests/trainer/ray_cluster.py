@@ -1,6 +1,7 @@
 """Trials on a real Ray cluster, also when a worker of it is killed: `make test-ray`."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
