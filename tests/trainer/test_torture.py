@@ -2,6 +2,8 @@
 
 from itertools import pairwise
 
+import pytest
+
 from paretune.client import Client
 from paretune.experiment import Maximize, Minimize
 from paretune.observation import OutcomeKind
@@ -19,8 +21,16 @@ ENDS = {
 }
 
 
-def test_every_bad_end_is_recorded_once_and_the_next_trial_follows(services, start_trainer):
-    order = [*ENDS, "ok"]
+@pytest.mark.parametrize(
+    ("order", "limits"),
+    [
+        ([how for how in ENDS if how != "flood"], ("--time-limit", "8", "--memory-mb", "1500")),
+        (["flood"], ()),  # however long a busy machine takes for it
+    ],
+    ids=["short", "flood"],
+)
+def test_every_bad_end_is_recorded_once_and_the_next_trial_follows(services, start_trainer, order, limits):
+    order = [*order, "ok"]
     with Client(services.address) as client:
         experiment = client.create_experiment(
             name="torture",
@@ -31,8 +41,8 @@ def test_every_bad_end_is_recorded_once_and_the_next_trial_follows(services, sta
             workload="sample_workloads:misbehave",
         )
         queued = [experiment.queue({"how": how}).id for how in order]
-        limits = ("--time-limit", "12", "--memory-mb", "1500", "--retries", "0")
-        trainer = start_trainer("--server", services.address, "--experiment", experiment.id, *limits)
+        own = ("--server", services.address, "--experiment", experiment.id, "--retries", "0")
+        trainer = start_trainer(*own, *limits)
         trainer.wait_for_log(f"#{len(order)} OK", 240)
         found = {one.suggestion_id: one for one in experiment.observations()}
     assert list(found) == queued
@@ -41,7 +51,6 @@ def test_every_bad_end_is_recorded_once_and_the_next_trial_follows(services, sta
         outcome = found[key].outcome
         assert (outcome.kind.name, outcome.failure.name) == (kind, failure), how
         assert outcome.reason or outcome.kind is OutcomeKind.OK
-    ended = list(found.values())
-    for before, after in pairwise(ended):
+    for before, after in pairwise(found.values()):
         gap = (after.start_time - before.create_time).total_seconds()
         print(f"{before.assignments['how']:12} {before.metadata['duration_s']:>7} s, next after {gap:.3f} s")
