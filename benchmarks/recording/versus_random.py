@@ -15,7 +15,7 @@ import argparse
 import time
 from pathlib import Path
 
-from benchmarks.recording import retrain, section
+from benchmarks.recording import real, retrain, section
 from benchmarks.recording.outcomes import RATIO, outcomes, table_of
 from benchmarks.recording.record import ROOT
 from benchmarks.recording.searches import LOG, Log, search
@@ -58,7 +58,8 @@ def main() -> None:
     for case in cases:
         draw([run for run in runs if run.case == case], RATIO, options.images / f"versus_random_{case}.png")
     if options.page.name:
-        section.put(section.page_text(comparison, runs, retrain.lines(runs)), options.page)
+        text = section.page_text(comparison, runs, retrain.lines(runs), real.table())
+        section.put(text, options.page)
 
 
 if __name__ == "__main__":

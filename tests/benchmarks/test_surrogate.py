@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from benchmarks.comparison.runs import draw
-from benchmarks.recording import retrain, searches, section, versus_random
+from benchmarks.recording import real, retrain, searches, section, versus_random
 from benchmarks.recording.outcomes import merged_share, outcome
 from benchmarks.recording.searches import Log, random_search
 from benchmarks.recording.surrogate import (
@@ -208,3 +208,24 @@ def test_our_engine_searches_on_a_surrogate(name):
     assert len(run.X) == len(run.measured) == 15
     assert run.cpu > 0
     assert len(Log(DATA / "none.jsonl").runs) == 0
+
+
+def test_a_search_of_real_trainings_goes_on_and_is_compared_with_recorded_ones(tmp_path, monkeypatch):
+    path, trained = tmp_path / "real.jsonl", []
+
+    def alone(workload, parameters, settings, seed):
+        trained.append((workload, settings["preset"], seed))
+        metrics = {"accuracy": [0.99, 0.01], "inference_time": [1e-6, 0.0]}
+        return {"parameters": parameters, "outcome": "OK", "reason": "", "metrics": metrics, "seconds": 1.0}
+
+    monkeypatch.setattr(real, "alone", alone)
+    monkeypatch.setattr(real, "BUDGETS", (5, 9))
+    real.search("diatoms", 0, 3, path)
+    real.search("diatoms", 0, 5, path)
+    assert trained == [("diatoms", "quick", 10_000 + number) for number in range(5)]
+    assert real.table(tmp_path / "none.jsonl") == []
+    groups = len(load("diatoms_quick")) // 50
+    assert f"| diatoms | 0 | 5 : 50 | {groups} | 100 % | 1 |" in real.table(path)[-1]
+    path.write_text(path.read_text().replace('"batch_size": ', '"batch_size": 1'))
+    with pytest.raises(ValueError, match="another engine"):
+        real.search("diatoms", 0, 6, path)

@@ -40,7 +40,7 @@ def commit_of(folder: Path) -> str:
     try:
         commit = _git(folder, "rev-parse", "--short=12", "HEAD").strip()
         # A package installed into somebody else's repository does not have that repository's commit.
-        tracked = _git(folder, "ls-files", "--", "figures.py").strip()
+        tracked = _git(folder, "ls-files", "--", "__init__.py").strip()
         changed = _git(folder, "status", "--porcelain", "--untracked-files=no").strip()
     except (OSError, subprocess.SubprocessError):
         return ""
