@@ -4,8 +4,8 @@
 
 No surrogate is in it: what the engine suggests is trained as the recorded configurations were, in a process
 of its own with one thread, timed in CPU time, with seeds that no recorded training has. Each training is a
-line of `--out`; the same command goes on where it was stopped. `versus_random --report` puts the comparison on
-the page.
+line of `--out`; the same command goes on where it was stopped. `versus_random --report` puts the comparison
+on the page.
 """
 
 from __future__ import annotations
