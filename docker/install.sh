@@ -12,11 +12,18 @@ if [ $# -gt 0 ]; then install "$@"; fi
 cd /opt/venv/lib/python3*/site-packages
 find . \( -name tests -o -name __pycache__ \) -type d -prune -exec rm -rf {} +
 find . \( -name '*.pyi' -o -name '*.a' -o -name '*.pyx' -o -name '*.pxd' -o -name '*.h' \) -type f -delete
+find . -name '*_test*.so' -o -name '_simd.*.so' | xargs rm -f # modules of C that only tests load
+# Typer draws boxes with rich and pygments where they are, and does without; of Google's types only those of errors.
+rm -rf pygments rich markdown_it mdurl google/api google/cloud google/logging google/longrunning google/type google/gapic
+case $lock in store | optimizer) rm -rf pydantic pydantic_core annotated_types typing_inspection ;; esac # the same
 if [ "$lock" = optimizer ]; then # what the Optimizer imports nothing of
-  rm -rf scipy/cluster scipy/datasets scipy/differentiate scipy/io scipy/misc scipy/odr scipy/signal scipy/fftpack
+  rm -rf scipy/cluster scipy/datasets scipy/differentiate scipy/io scipy/misc scipy/odr scipy/signal scipy/fftpack \
+    scipy/stats/_unuran numpy/f2py numpy/distutils cffi pycparser
   # scipy brings a second copy of numpy's Fortran runtime: the same file under the same name.
   for library in numpy.libs/*; do
     copy=scipy.libs/$(basename "$library")
     if [ -f "$copy" ] && [ "$(sha256sum <"$library")" = "$(sha256sum <"$copy")" ]; then ln -sf "../$library" "$copy"; fi
   done
 fi
+# Symbol tables for linkers and debuggers, where the build image has binutils.
+if command -v strip >/dev/null; then find . -name '*.so*' -type f -exec strip --strip-unneeded {} +; fi

@@ -15,6 +15,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -84,12 +85,14 @@ class Suite:
     """The services under compose."""
 
     def __init__(self) -> None:
-        store, optimizer, trainer = free_ports(3)
+        store, optimizer, trainer, dashboard = free_ports(4)
+        self.dashboard = f"http://127.0.0.1:{dashboard}"
         self.address = f"127.0.0.1:{optimizer}"
         self.environment = {
             "PARETUNE_TEST_STORE": str(store),
             "PARETUNE_TEST_OPTIMIZER": str(optimizer),
             "PARETUNE_TEST_TRAINER": str(trainer),
+            "PARETUNE_TEST_DASHBOARD": str(dashboard),
             "PARETUNE_WORKLOADS": str(ROOT / "examples"),
         }
 
@@ -105,11 +108,25 @@ class Suite:
     def up(self, tag: str) -> None:
         """Start the images of a tag, and wait until all of them serve."""
         begin = time.monotonic()
-        self.compose("up", "-d", "--no-build", tag=tag)
+        self.compose("up", "-d", "--no-build", *NAMES, tag=tag)
         for name in NAMES:
             wait(f"{name} of {tag}", lambda name=name: self.healthy(name))
             self.probe(name)
         say(f"compose up with images :{tag}: all three serve after {time.monotonic() - begin:.1f} s")
+
+    def page(self) -> str:
+        """Start the dashboard, and ask it for the experiments, as a browser does."""
+        self.compose("up", "-d", "--no-build", "--no-deps", "dashboard", tag="dev")
+
+        def fetched(path: str) -> str:
+            try:
+                with urllib.request.urlopen(self.dashboard + path, timeout=5) as reply:
+                    return str(reply.read().decode())
+            except OSError:
+                return ""
+
+        wait("the dashboard", lambda: fetched("/healthz") != "")
+        return fetched("/api/v1/experiments")
 
     def healthy(self, name: str) -> bool:
         """Whether a service says that it serves."""
@@ -174,6 +191,11 @@ def experiment_through(suite: Suite) -> None:
             (o.id, o.assignments, o.values) for o in acknowledged
         ], "the upgrade lost or changed something"
 
+        assert '"deployed"' in suite.page(), "the dashboard does not show the experiment"
+        say("the dashboard's container shows the experiment")
+        run("podman", "restart", "--time", "30", container("optimizer"))
+        wait("the Optimizer again", lambda: suite.healthy("optimizer"))
+        say("Optimizer restarted")
         wait("the last observation", at_least(BUDGET))
         observations = list(experiment.observations())
         assert len(observations) == BUDGET == len({o.suggestion_id for o in observations}), "lost or doubled"
@@ -181,7 +203,7 @@ def experiment_through(suite: Suite) -> None:
         front = experiment.pareto_front()
         say(f"{len(observations)} observations, none lost, none doubled; {len(front)} on the front")
     again = time.monotonic()
-    for name in NAMES:
+    for name in (*NAMES, "dashboard"):
         assert exit_code_after_stop(name) == 0
     say(f"drained in {time.monotonic() - again:.1f} s")
 
@@ -214,7 +236,7 @@ def build_images() -> None:
         say(line)
     with tempfile.TemporaryDirectory() as folder:
         commit = previous_tree(Path(folder))
-        run("sh", "docker/images.sh", cwd=Path(folder), TAG="previous", PYTHON=sys.executable)
+        run("sh", "docker/images.sh", *NAMES, cwd=Path(folder), TAG="previous", PYTHON=sys.executable)
     say(f"previous images built from {commit}")
 
 
