@@ -59,6 +59,10 @@ docs: .venv/docs/done ## Build the documentation site, strictly: build/site/html
 deploy-test: .venv/deploy/done ## Build images, deploy them with compose, kill, upgrade, and check that nothing is lost.
 	$(BIN)/python deploy/test/deploy.py
 
+.PHONY: test-hosts
+test-hosts: .venv/dev ## Several machines as network namespaces, over TLS: an Optimizer killed, the Store's disk lost. Needs root.
+	$(BIN)/python deploy/test/hosts.py
+
 locks: .venv/deploy/done ## Write docker/*.lock anew: the newest versions within constraints.txt, with hashes.
 	UV=.venv/deploy/bin/uv sh docker/lock.sh
 

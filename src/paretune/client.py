@@ -13,6 +13,7 @@ Errors of every verb: `Unavailable` (nobody answers there), `DeadlineExceeded` (
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -34,6 +35,7 @@ from paretune.record_verbs import RecordVerbs
 from paretune.rpc import tracing
 from paretune.rpc.channel import DEFAULT_TIMEOUT, open_channel
 from paretune.rpc.credentials import Credentials
+from paretune.rpc.replicas import Replicas
 from paretune.rpc.status import translated
 
 T = TypeVar("T")
@@ -47,7 +49,8 @@ class Client(RecordVerbs, InsightVerbs):
     """A connection to one Optimizer, whose port also serves the Store. Safe to share between threads.
 
     Args:
-        address: ``host:port`` or ``unix:path`` of the Optimizer.
+        address: ``host:port`` or ``unix:path`` of the Optimizer; several with commas, see
+            `paretune.rpc.replicas`.
         timeout: seconds until a call gives up.
         credentials: token, CA and certificate; default: what the environment says (PARETUNE_TOKEN, ...).
     """
@@ -64,9 +67,8 @@ class Client(RecordVerbs, InsightVerbs):
         self._closed = False
         tracing.start_client()
         self.credentials = Credentials.from_environment() if credentials is None else credentials
-        self._channel = open_channel(
-            address, retries=False, credentials=self.credentials
-        )  # `run` retries, and for longer
+        # `run` retries, and for longer.
+        self._replicas = Replicas(address, partial(open_channel, retries=False, credentials=self.credentials))
 
     def __enter__(self) -> Self:
         return self
@@ -82,7 +84,8 @@ class Client(RecordVerbs, InsightVerbs):
     def close(self) -> None:
         """Close the connection; calls under way end with an error."""
         self._closed = True
-        self._channel.close()
+        for channel in self._replicas.channels.values():
+            channel.close()
 
     def run(self, call: Call[T], *, patience: float | None = None) -> T:
         """Run a call, trying again while the service does not answer, for `patience` seconds in all.
@@ -94,11 +97,12 @@ class Client(RecordVerbs, InsightVerbs):
             raise Unavailable("This client is closed; open a new one.", reason="CLIENT_CLOSED")
         limit = self.timeout if patience is None else patience
         retries, begin, metadata = Retries(limit), time.monotonic(), self.credentials.metadata()
-        invoke = self._channel.unary_unary(
-            call.method, call.request.__class__.SerializeToString, call.reply.FromString
-        )
         while True:
             left = max(begin + limit - time.monotonic(), 0.001)
+            address, channel = self._replicas.pick(call.request)
+            invoke = channel.unary_unary(
+                call.method, call.request.__class__.SerializeToString, call.reply.FromString
+            )
             try:
                 with translated(), tracing.trial(call.request) as trial:
                     reply = invoke(call.request, timeout=min(left, self.timeout), metadata=metadata)
@@ -106,6 +110,7 @@ class Client(RecordVerbs, InsightVerbs):
                     return call.read(reply)
             except ParetuneError as error:
                 elapsed = time.monotonic() - begin
+                self._replicas.failed(address, error)
                 time.sleep(retries.delay(with_advice(error, self.address, elapsed), elapsed))
 
     def stream(self, call: Call[T], *, timeout: float) -> Iterator[T]:
@@ -114,11 +119,11 @@ class Client(RecordVerbs, InsightVerbs):
         Raises:
             ParetuneError: what the service said, or `Unavailable`; nothing is tried again.
         """
-        invoke = self._channel.unary_stream(
+        invoke = self._replicas.pick(call.request)[1].unary_stream(
             call.method, call.request.__class__.SerializeToString, call.reply.FromString
         )
         with translated():
-            for reply in invoke(call.request, timeout=timeout):
+            for reply in invoke(call.request, timeout=timeout, metadata=self.credentials.metadata()):
                 yield call.read(reply)
 
     def _all(self, pages: Pages[T]) -> Iterator[T]:
@@ -327,7 +332,8 @@ class Client(RecordVerbs, InsightVerbs):
         while True:
             self.get_experiment(experiment_id)  # waits for a service, and says so when there is none
             call = calls.watch(experiment_id, resume_token, skip_checkpoints)
-            invoke = self._channel.unary_stream(
+            address, channel = self._replicas.pick(call.request)
+            invoke = channel.unary_stream(
                 call.method, call.request.__class__.SerializeToString, call.reply.FromString
             )
             stream = invoke(call.request, metadata=self.credentials.metadata())
@@ -337,6 +343,7 @@ class Client(RecordVerbs, InsightVerbs):
                         yield from call.read(reply)
                         resume_token = reply.resume_token or resume_token
             except Unavailable as error:
+                self._replicas.failed(address, error)
                 log.info("the stream of %s broke off and is resumed: %s", experiment_id, error)
             finally:
                 stream.cancel()

@@ -5,7 +5,8 @@ import os
 from paretune.client import DEFAULT_ADDRESS, Client
 from paretune.rpc.channel import DEFAULT_TIMEOUT
 from paretune.rpc.credentials import Credentials
-from paretune.rpc.health import wait_until_serving
+from paretune.rpc.health import wait_until_any_serves
+from paretune.rpc.replicas import addresses_of
 
 
 def connect(
@@ -24,7 +25,7 @@ def connect(
     """A client, once the Optimizer at `address` says that it serves.
 
     Args:
-        address: ``host:port`` or ``unix:path``.
+        address: ``host:port`` or ``unix:path``; several Optimizers with commas, of which one must answer.
         timeout: seconds until a later call gives up.
         wait: seconds to wait for the service to come up.
         token: proves who you are, to services that ask for it; see `paretune token`.
@@ -46,5 +47,5 @@ def connect(
     credentials = Credentials.from_environment().but(
         token=token, token_file=token_file, ca=ca, tls=tls, cert=cert, key=key, insecure=insecure
     )
-    wait_until_serving(address, wait, credentials)
+    wait_until_any_serves(addresses_of(address), wait, credentials)
     return Client(address, timeout=timeout, credentials=credentials)

@@ -224,16 +224,17 @@ def _member(kind: Any, name: Any, column: str) -> Any:
 # Copies of the database
 
 
-def backup(client: Client, path: Path) -> int:
+def backup(client: Client, path: Path, *, replace: bool = False) -> int:
     """Write a copy of the whole database, as of one moment; its size in bytes.
 
-    The file appears under its name only when it is complete and its checksum is right.
+    The file appears under its name only when it is complete, on the disk, and its checksum is right; with
+    `replace` it takes the place of one that is there.
 
     Raises:
         InvalidArgument: the file exists, or cannot be written.
         Unavailable: the copy broke off; no file is left.
     """
-    if path.exists():
+    if path.exists() and not replace:
         raise InvalidArgument(f"There is a file {path} already: name another one.")
     draft = path.with_name(f"{path.name}.part")
     digest, size, wanted = hashlib.sha256(), 0, b""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -30,6 +31,7 @@ from paretune.parameters import Scalar
 from paretune.rpc import tracing
 from paretune.rpc.channel import DEFAULT_TIMEOUT, open_async_channel
 from paretune.rpc.credentials import Credentials
+from paretune.rpc.replicas import Replicas
 from paretune.rpc.status import translated
 
 T = TypeVar("T")
@@ -52,7 +54,9 @@ class AsyncClient(AsyncInsightVerbs):
         self._closed = False
         tracing.start_client()
         self.credentials = Credentials.from_environment() if credentials is None else credentials
-        self._channel = open_async_channel(address, retries=False, credentials=self.credentials)
+        self._replicas = Replicas(
+            address, partial(open_async_channel, retries=False, credentials=self.credentials)
+        )
         self._blocking: Client | None = None
 
     async def __aenter__(self) -> Self:
@@ -69,7 +73,8 @@ class AsyncClient(AsyncInsightVerbs):
     async def close(self) -> None:
         """Close the connection; calls under way end with an error."""
         self._closed = True
-        await self._channel.close()
+        for channel in self._replicas.channels.values():
+            await channel.close()
         if self._blocking is not None:
             self._blocking.close()
 
@@ -86,11 +91,12 @@ class AsyncClient(AsyncInsightVerbs):
             raise Unavailable("This client is closed; open a new one.", reason="CLIENT_CLOSED")
         limit = self.timeout if patience is None else patience
         retries, begin, metadata = Retries(limit), time.monotonic(), self.credentials.metadata()
-        invoke = self._channel.unary_unary(
-            call.method, call.request.__class__.SerializeToString, call.reply.FromString
-        )
         while True:
             left = max(begin + limit - time.monotonic(), 0.001)
+            address, channel = self._replicas.pick(call.request)
+            invoke = channel.unary_unary(
+                call.method, call.request.__class__.SerializeToString, call.reply.FromString
+            )
             try:
                 with translated(), tracing.trial(call.request) as trial:
                     reply = await invoke(call.request, timeout=min(left, self.timeout), metadata=metadata)
@@ -98,15 +104,16 @@ class AsyncClient(AsyncInsightVerbs):
                     return call.read(reply)
             except ParetuneError as error:
                 elapsed = time.monotonic() - begin
+                self._replicas.failed(address, error)
                 await asyncio.sleep(retries.delay(with_advice(error, self.address, elapsed), elapsed))
 
     async def stream(self, call: Call[T], *, timeout: float) -> AsyncIterator[T]:
         """As `Client.stream`."""
-        invoke = self._channel.unary_stream(
+        invoke = self._replicas.pick(call.request)[1].unary_stream(
             call.method, call.request.__class__.SerializeToString, call.reply.FromString
         )
         with translated():
-            async for reply in invoke(call.request, timeout=timeout):
+            async for reply in invoke(call.request, timeout=timeout, metadata=self.credentials.metadata()):
                 yield call.read(reply)
 
     async def _all(self, pages: Pages[T]) -> AsyncIterator[T]:
@@ -300,7 +307,8 @@ class AsyncClient(AsyncInsightVerbs):
         while True:
             await self.get_experiment(experiment_id)
             call = calls.watch(experiment_id, resume_token, skip_checkpoints)
-            invoke = self._channel.unary_stream(
+            address, channel = self._replicas.pick(call.request)
+            invoke = channel.unary_stream(
                 call.method, call.request.__class__.SerializeToString, call.reply.FromString
             )
             stream = invoke(call.request, metadata=self.credentials.metadata())
@@ -311,6 +319,7 @@ class AsyncClient(AsyncInsightVerbs):
                             yield event
                         resume_token = reply.resume_token or resume_token
             except Unavailable as error:
+                self._replicas.failed(address, error)
                 log.info("the stream of %s broke off and is resumed: %s", experiment_id, error)
             finally:
                 stream.cancel()

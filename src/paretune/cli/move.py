@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from paretune import imports, transfer
 from paretune.cli.console import relative, remark
 from paretune.cli.target import Database, Server, find, opened
-from paretune.errors import InvalidArgument
+from paretune.errors import DeadlineExceeded, InvalidArgument, ResourceExhausted, Unavailable
 from paretune.imports import ax, optuna, sigopt
 
 JSON_LINES = (".jsonl", ".json", ".ndjson")
@@ -110,18 +111,38 @@ def _foreign(origin: Origin, source: str, study: str, metrics: Sequence[str]) ->
 
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes; must not exist.")],
+    every: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=1.0,
+            help="Again and again, each copy in the place of the one before.",
+            show_default=False,
+        ),
+    ] = None,
     server: Server = None,
     database: Database = None,
 ) -> None:
-    """Copy the whole database, while everything goes on.
+    r"""Copy the whole database, while everything goes on.
 
-    The copy holds everything that was recorded before the command began.
+    The copy holds everything that was recorded before it began. With --every, on another disk or machine,
+    what a lost disk takes with it is what was recorded since the last copy began; while the services are
+    away, it waits for them.
 
-    Example: paretune backup monday.db
+    \b
+    Examples:
+      paretune backup monday.db
+      paretune backup /mnt/other/tune.db --every 60 --server store.example:50052
     """
     with opened(server, database) as client:
-        size = transfer.backup(client, file)
-    remark(f"Wrote {size / 1e6:.1f} MB to {relative(file)}.")
+        size = transfer.backup(client, file, replace=every is not None)
+        remark(f"Wrote {size / 1e6:.1f} MB to {relative(file)}.")
+        while every is not None:
+            time.sleep(every)
+            try:
+                transfer.backup(client, file, replace=True)
+            except (Unavailable, ResourceExhausted, DeadlineExceeded) as error:
+                remark(f"{relative(file)} is still the copy before: {error}")
 
 
 def restore(

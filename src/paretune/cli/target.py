@@ -20,6 +20,7 @@ from paretune.errors import InvalidArgument, NotFound, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.local import LocalClient, Suite, answers, free_ports
 from paretune.rpc.credentials import Credentials
+from paretune.rpc.replicas import addresses_of
 
 DEFAULT_DATABASE = Path("paretune.db")
 CONNECT_SECONDS = 5.0
@@ -95,16 +96,17 @@ def _local(database: Path | None, create: bool) -> LocalClient:
 
 
 def check_address(server: str) -> None:
-    """Refuse what cannot be an address.
+    """Refuse what cannot be an address, or several with commas.
 
     Raises:
         InvalidArgument: it is not `HOST:PORT` or `unix:PATH`.
     """
-    _, _, port = server.rpartition(":")
-    if not server.startswith("unix:") and not (port.isdigit() and 0 < int(port) < 65536):
-        raise InvalidArgument(
-            f"--server: {server!r} is not an address; write HOST:PORT, such as {DEFAULT_ADDRESS}."
-        )
+    for one in addresses_of(server):
+        _, _, port = one.rpartition(":")
+        if not one.startswith("unix:") and not (port.isdigit() and 0 < int(port) < 65536):
+            raise InvalidArgument(
+                f"--server: {one!r} is not an address; write HOST:PORT, such as {DEFAULT_ADDRESS}."
+            )
 
 
 def find(client: Client, name: str) -> Experiment:

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 from paretune.client import Client
 from paretune.doctor.files import judge_room
-from paretune.doctor.finding import Finding, fail, ok, warn
+from paretune.doctor.finding import Finding, Verdict, fail, ok, warn
 from paretune.doctor.machine import installed
 from paretune.errors import ParetuneError
 from paretune.node_calls import list_nodes, store_info
 from paretune.rpc.credentials import Credentials
 from paretune.rpc.health import is_serving, wait_until_serving
+from paretune.rpc.replicas import addresses_of
 from paretune.v1 import store_pb2
 
 SECONDS = 5.0
@@ -21,16 +22,22 @@ SILENT_SECONDS = 60.0
 
 def examine(address: str, credentials: Credentials) -> Iterator[Finding]:
     """Everything about the services behind an address."""
+    found = [_optimizer(one, credentials) for one in addresses_of(address)]
+    yield from found
+    if all(one.verdict is Verdict.FAIL for one in found):
+        return
+    with Client(address, timeout=SECONDS, credentials=credentials) as client:
+        yield from _store(client)
+        yield from _nodes(client, credentials)
+
+
+def _optimizer(address: str, credentials: Credentials) -> Finding:
     begin = time.monotonic()
     try:
         wait_until_serving(address, SECONDS, credentials)
     except ParetuneError as error:
-        yield fail("optimizer", f"{address} does not serve", str(error))
-        return
-    yield ok("optimizer", f"{address} serves, answered in {1000 * (time.monotonic() - begin):.0f} ms")
-    with Client(address, timeout=SECONDS, credentials=credentials) as client:
-        yield from _store(client)
-        yield from _nodes(client, credentials)
+        return fail("optimizer", f"{address} does not serve", str(error))
+    return ok("optimizer", f"{address} serves, answered in {1000 * (time.monotonic() - begin):.0f} ms")
 
 
 def _store(client: Client) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """Is a service there, and ready?"""
 
 import time
+from collections.abc import Sequence
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -46,6 +47,21 @@ def wait_until_serving(address: str, timeout: float, credentials: Credentials = 
                 said = str(error)
             time.sleep(_PAUSE)
     raise Unavailable(_advice(address, said, credentials), metadata={"service": address})
+
+
+def wait_until_any_serves(addresses: Sequence[str], timeout: float, credentials: Credentials = NONE) -> None:
+    """Return once a service at one of the addresses says SERVING; they are asked in turn.
+
+    Raises:
+        Unauthenticated: as `wait_until_serving`.
+        Unavailable: none did within `timeout` seconds; of the first.
+    """
+    if len(addresses) > 1:
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if any(is_serving(address, 1.0, credentials) for address in addresses):
+                return
+    wait_until_serving(addresses[0], timeout if len(addresses) == 1 else _PAUSE, credentials)
 
 
 def _advice(address: str, said: str, credentials: Credentials) -> str:
