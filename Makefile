@@ -59,6 +59,10 @@ docs: .venv/docs/done ## Build the documentation site, strictly: build/site/html
 deploy-test: .venv/deploy/done ## Build images, deploy them with compose, kill, upgrade, and check that nothing is lost.
 	$(BIN)/python deploy/test/deploy.py
 
+.PHONY: test-docs
+test-docs: .venv/dev ## Run the pages that take longer: tutorials of both use cases, other frameworks.
+	$(BIN)/python -m pytest -p no:xdist tests/public/code_blocks_lane.py $(ARGS)
+
 .PHONY: test-hosts
 test-hosts: .venv/dev ## Several machines as network namespaces, over TLS: an Optimizer killed, the Store's disk lost. Needs root.
 	$(BIN)/python deploy/test/hosts.py

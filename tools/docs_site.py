@@ -31,11 +31,12 @@ SCALARS = {
     if name.startswith("TYPE_")
 }
 NAVIGATION = {
-    "Start": "README.md",
-    "Use cases": "docs/use-cases.md",
+    "Start": ["README.md", "docs/quickstart.md", "docs/concepts.md"],
+    "Tutorials": ["docs/tutorials/diatoms.md", "docs/tutorials/sentences.md", "docs/use-cases.md"],
+    "How to": ["docs/how-to.md", "docs/elsewhere.md", "docs/dashboard.md"],
     "How it works": ["services/optimizer", "services/store", "services/trainer", "dashboard"],
-    "Run it": ["docs/operations.md", "@configuration.md", "docs/limits.md", "docker", "deploy",
-               "docs/deploy-test.md"],
+    "Run it": ["docs/operations.md", "docs/capacity.md", "docs/reliability.md", "docs/security.md",
+               "@configuration.md", "docs/limits.md", "docker", "deploy", "docs/deploy-test.md"],
     "Reference": ["@python.md", "@command-line.md", "@contract.md", "clients", "clients/conformance",
                   "docs/conformance.md"],
     "Benchmarks": ["benchmarks/RESULTS.md", "benchmarks"],
