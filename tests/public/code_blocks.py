@@ -35,7 +35,7 @@ def blocks_of(path: Path) -> Iterator[Block]:
     """The blocks of a document that are code."""
     text = path.read_text()
     for found in re.finditer(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-        named = re.search(r"`([\w.-]+\.\w+)`:\s*$", text[: found.start()])
+        named = re.search(r"`([\w-]+\.(?:py|yaml|json|toml|sh))`:\s*$", text[: found.start()])
         if found[1] not in NO_CODE:
             yield Block(found[1], found[2], named[1] if named else "")
 
