@@ -15,9 +15,6 @@ tag=${TAG:-dev} python=${PYTHON:-.venv/bin/python}
 if [ -z "${BASE_IMAGE:-}" ]; then
   BASE_IMAGE=localhost/paretune/base:local
   "$engine" image inspect "$BASE_IMAGE" >/dev/null 2>&1 || sh docker/local-base.sh "$BASE_IMAGE" >/dev/null
-  BUILD_IMAGE=${BUILD_IMAGE:-localhost/paretune/build:local}
-  "$engine" image inspect "$BUILD_IMAGE" >/dev/null 2>&1 ||
-    sh docker/local-base.sh "$BUILD_IMAGE" binutils binutils-x86-64-linux-gnu libbinutils libjansson4 libzstd1 libsframe1 >/dev/null
 fi
 for target; do
   case $target in trainer-*) locks="trainer torch" ;; *) locks=$target ;; esac
@@ -28,7 +25,7 @@ for target; do
   done
   case $target in trainer-*) "$python" -m pip download --quiet --no-deps torch==2.13.0 -d docker/wheels ;; esac
   "$engine" build --quiet --network=none --pull=never --format docker -f docker/Dockerfile --target "$target" \
-    --build-arg BASE_IMAGE="$BASE_IMAGE" --build-arg BUILD_IMAGE="${BUILD_IMAGE:-$BASE_IMAGE}" --build-arg PIP_OPTIONS=--no-index \
+    --build-arg BASE_IMAGE="$BASE_IMAGE" --build-arg PIP_OPTIONS=--no-index \
     --build-arg VERSION="$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)" \
     --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
     -t "localhost/paretune/$target:$tag" . >/dev/null

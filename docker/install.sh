@@ -15,7 +15,6 @@ find . \( -name '*.pyi' -o -name '*.a' -o -name '*.pyx' -o -name '*.pxd' -o -nam
 find . -name '*_test*.so' -o -name '_simd.*.so' | xargs rm -f # modules of C that only tests load
 # Typer draws boxes with rich and pygments where they are, and does without; of Google's types only those of errors.
 rm -rf pygments rich markdown_it mdurl google/api google/cloud google/logging google/longrunning google/type google/gapic
-case $lock in store | optimizer) rm -rf pydantic pydantic_core annotated_types typing_inspection ;; esac # the same
 if [ "$lock" = optimizer ]; then # what the Optimizer imports nothing of
   rm -rf scipy/cluster scipy/datasets scipy/differentiate scipy/io scipy/misc scipy/odr scipy/signal scipy/fftpack \
     scipy/stats/_unuran numpy/f2py numpy/distutils cffi pycparser
@@ -25,5 +24,8 @@ if [ "$lock" = optimizer ]; then # what the Optimizer imports nothing of
     if [ -f "$copy" ] && [ "$(sha256sum <"$library")" = "$(sha256sum <"$copy")" ]; then ln -sf "../$library" "$copy"; fi
   done
 fi
-# Symbol tables for linkers and debuggers, where the build image has binutils.
-if command -v strip >/dev/null; then find . -name '*.so*' -type f -exec strip --strip-unneeded {} +; fi
+# What was taken away too much is noticed here, not when a service starts.
+PYTHONDONTWRITEBYTECODE=1 /opt/venv/bin/python3 -c "import grpc_health.v1.health, grpc_status.rpc_status, typer._adapters"
+if [ "$lock" = optimizer ]; then
+  PYTHONDONTWRITEBYTECODE=1 /opt/venv/bin/python3 -c "import moocore, numpy, scipy.linalg, scipy.optimize, scipy.stats.qmc"
+fi

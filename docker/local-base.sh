@@ -1,10 +1,9 @@
 #!/bin/sh
-# local-base.sh NAME [PACKAGE...]: make a base image from this machine's own packages, for builds and tests without a registry.
+# local-base.sh NAME: make a base image from this machine's own packages, for builds and tests without a registry.
 # Same layout as python:3.11-slim (/usr/local/bin/python3). The certificates of this machine come along: for tests on
-# this machine only, never to be published. PACKAGEs of this machine are added: binutils for the image that builds.
+# this machine only, never to be published.
 set -eu
 name=$1
-shift
 engine=${ENGINE:-podman}
 root=$(mktemp -d) list=$(mktemp)
 trap 'rm -rf "$root" "$list" "$root.tar"' EXIT
@@ -13,7 +12,7 @@ prefix=$("$python" -c 'import sys; print(sys.base_prefix)')
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 for package in libc6 libgcc-s1 libstdc++6 zlib1g libssl3 libsqlite3-0 libffi8 libbz2-1.0 liblzma5 libexpat1 libuuid1 \
   libreadline8 libtinfo6 libncursesw6 base-files dash coreutils findutils libacl1 libattr1 libselinux1 libpcre2-8-0 \
-  libgmp10 netbase tzdata ca-certificates libcrypt1 "$@"; do dpkg -L $package 2>/dev/null || :; done |
+  libgmp10 netbase tzdata ca-certificates libcrypt1; do dpkg -L $package 2>/dev/null || :; done |
   sort -u | grep -vE '^/usr/share/(doc|man|locale|lintian|bug|info)/|^/\.$' |
   while read -r file; do if [ -f "$file" ] || [ -L "$file" ]; then echo "$file"; fi; done > "$list"
 mkdir -p "$root/etc/ld.so.conf.d" "$root/usr/bin" "$root/usr/lib" "$root/usr/lib64" "$root/usr/sbin" "$root/usr/local" "$root/tmp"
