@@ -83,8 +83,7 @@ def numeric(
     if low >= high:
         return None
     kind = Int if whole else Double
-    fine = (not step) or (whole and step == 1)
-    if step and not fine and (count := round((high - low) / step)) < MAX_GRID:
+    if step and not (whole and step == 1) and (count := round((high - low) / step)) < MAX_GRID:
         # From the lower end, as Optuna computes them, so that its values are on the grid.
         grid = [low + index * step for index in range(count + 1)]
         return listed(name, grid, log=log, whole=whole) if len(grid) > 1 else None
@@ -107,7 +106,7 @@ def words(name: str, choices: Sequence[object]) -> tuple[Parameter | None, Mappi
 
 
 def _key(choice: object) -> object:
-    return choice if isinstance(choice, str) else repr(choice)
+    return type(choice), repr(choice)  # True and "True" are two
 
 
 def word(by_choice: Mapping[object, str], choice: object) -> str:
