@@ -17,7 +17,7 @@ find . -name '*_test*.so' -o -name '_simd.*.so' | xargs rm -f # modules of C tha
 rm -rf pygments rich markdown_it mdurl google/api google/cloud google/logging google/longrunning google/type google/gapic
 if [ "$lock" = optimizer ]; then # what the Optimizer imports nothing of
   rm -rf scipy/cluster scipy/datasets scipy/differentiate scipy/io scipy/misc scipy/odr scipy/signal scipy/fftpack \
-    scipy/stats/_unuran numpy/f2py numpy/distutils cffi pycparser
+    scipy/stats/_unuran numpy/distutils cffi pycparser
   # scipy brings a second copy of numpy's Fortran runtime: the same file under the same name.
   for library in numpy.libs/*; do
     copy=scipy.libs/$(basename "$library")
