@@ -29,7 +29,7 @@ NOT_RUN = {
     },
     "deploy/README.md": {"kubectl apply": _HOSTS},
     "docker/README.md": {"make images": _MAKE},
-    "docs/dashboard.md": {"paretune up": _CLI, "paretune report": _CLI},
+    "docs/dashboard.md": {"paretune up": _CLI, "paretune report": _CLI, "make images": _HOSTS},
     "docs/elsewhere.md": {"paretune import sqlite": "tests/paretune/imports: real studies and snapshots"},
     "docs/operations.md": {"paretune doctor": _CLI, "paretune trainer --server opt-1": _HOSTS},
     "docs/reliability.md": {"paretune backup monday.db": _CLI},
