@@ -14,13 +14,15 @@ import pytest
 
 from paretune.client import Client
 from paretune.experiment import LeasePolicy, Maximize, Minimize
+from paretune.local import free_ports
 from paretune.observation import OutcomeKind
 from paretune.parameters import Double
 from paretune_trainer.node import Run, Task
 from paretune_trainer.runner import Listener
 
-HOST, PORT = "127.0.0.2", 26379
+HOST = "127.0.0.2"
 """Loopback; Ray takes 127.0.0.1 for the machine's address to others."""
+PORT, *AGENT_PORTS = free_ports(5)
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 TRIES = 4
@@ -61,7 +63,7 @@ def cluster():
 
 def start_head(folder, environment):
     named = ("dashboard-agent-grpc", "dashboard-agent-listen", "metrics-export", "runtime-env-agent")
-    ports = [f"--{name}-port={PORT + number}" for number, name in enumerate(named, 1)]
+    ports = [f"--{name}-port={port}" for name, port in zip(named, AGENT_PORTS, strict=True)]
     command = [*RAY, "start", "--head", f"--node-ip-address={HOST}", f"--port={PORT}", "--num-cpus=2",
                "--include-dashboard=false", f"--temp-dir={folder}", "--object-store-memory=100000000",
                "--block", *ports]  # fmt: skip
