@@ -75,15 +75,17 @@ def dashboard(server: str) -> Iterator[tuple[str, psutil.Process]]:
     with subprocess.Popen([*command, "--log-level", "WARNING"]) as process:
         while not listens(address):
             time.sleep(0.05)
-        yield address, psutil.Process(process.pid)
-        process.terminate()
+        try:
+            yield address, psutil.Process(process.pid)
+        finally:
+            process.terminate()
 
 
 def first_chart(page: Page, url: str) -> float:
     """Milliseconds from asking for the page to the first chart."""
     page.goto("about:blank")
     page.goto(url)
-    page.wait_for_function("performance.getEntriesByName('chart').length > 0", timeout=120_000)
+    page.wait_for_function("() => performance.getEntriesByName('chart').length > 0", timeout=120_000)
     return float(page.evaluate("performance.getEntriesByName('chart')[0].startTime"))
 
 

@@ -67,7 +67,10 @@ def create_app(config: Config, services: Services | None = None) -> Starlette:
             *rest.endpoints(),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(Guard, config=config), Middleware(GZipMiddleware, minimum_size=2000)],
+        middleware=[
+            Middleware(Guard, config=config),
+            Middleware(GZipMiddleware, minimum_size=2000, compresslevel=4),
+        ],
         exception_handlers={ParetuneError: on_error, 404: _not_found},
         lifespan=lifespan,
     )

@@ -33,9 +33,12 @@ export async function open(main, at, current) {
   };
   page.openTrial = async (ordinal) => (await import("./trial.js")).openTrial(page, ordinal);
   page.openRunning = async (suggestion) => (await import("./running.js")).openRunning(page, suggestion);
+  // The gateway may be reading the trials still: what the Store counts is known at once.
+  const isLong = () =>
+    Math.max(page.trials.total, Number(page.experiment.progress?.observations || 0)) > PATIENT;
   page.refreshFront = async () => {
     // The probabilities of being efficient cost a look at everything: not in a long history.
-    const quick = page.trials.total > PATIENT;
+    const quick = isLong();
     const [front, curve] = await Promise.all([
       get(below(page.id, "/charts/front"), { slack: page.slack || 0, quick }),
       get(below(page.id, "/charts/hypervolume")),
@@ -62,7 +65,7 @@ export async function open(main, at, current) {
     page.frontError = error;
     page.tell("front");
   });
-  if (page.trials.total < PATIENT) await front;
+  if (!isLong()) await front;
   if (!current()) return;
   const left = await module.open(body, page);
   const stream = follow(at.id, page.trials.total, {
