@@ -28,12 +28,19 @@ log = logging.getLogger("paretune")
 
 DRAIN_SECONDS = 5.0
 
+MAX_WAITING_CALLS = 10_000
+"""Calls that may wait until Python takes them up; some 20 KB each."""
+
 OPTIONS: list[tuple[str, int]] = [
     ("grpc.so_reuseport", 0),  # a second server on the same port must fail, not share it
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", MAX_HEADER_BYTES // 2),
     ("grpc.absolute_max_metadata_size", MAX_HEADER_BYTES),
     ("grpc.max_concurrent_streams", MAX_STREAMS),
+    # Calls that Python has not taken up yet. Of more than 1000, its default, gRPC ends some as CANCELLED,
+    # heartbeats too; we turn calls away ourselves, by class and with a pause.
+    ("grpc.server.max_pending_requests", MAX_WAITING_CALLS),
+    ("grpc.server.max_pending_requests_hard_limit", 2 * MAX_WAITING_CALLS),
     # A client may ask every 20 s whether we are alive; who asks more often than that is cut off.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
     ("grpc.http2.max_ping_strikes", 2),
