@@ -175,7 +175,8 @@ async def _run(clients: Clients, seconds: float, least: float) -> dict[str, tupl
     """What the clients saw in each phase, and trials per second."""
     steady = await _steady(clients, seconds, 2.0)
     peak = await _steady(clients, seconds / 2, 0.0, 32)
-    patient = await _patient(clients, seconds, 4 * WORKERS)
+    # In the short lane a quarter of them, who are many enough to be turned away.
+    patient = await _patient(clients, seconds, WORKERS if least else 4 * WORKERS)
     # A short look at the peak can be far too low: a flood it must be in any case.
     flood = await _flood(clients, seconds, max(4 * peak[1], least))
     after = await _steady(clients, max(seconds / 4, 2), 2.0)
