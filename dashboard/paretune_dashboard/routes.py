@@ -72,6 +72,7 @@ NOT_ROUTED = {
     "StoreService.Import": _FILES,
     "StoreService.Backup": _FILES,
     "StoreService.LeaseSuggestions": "between Optimizer and Store; Suggest is for everybody else",
+    "StoreService.LeaseSuggestionsBatch": "between Optimizer and Store; Suggest is for everybody else",
     "StoreService.ReportNode": "what trainer nodes say about themselves",
     "TrainerService.*": "of each trainer node; ListNodes gathers what they report",
 }
