@@ -51,4 +51,5 @@ def test_base_install_needs_no_framework(wheel):
     assert {"grpcio", "numpy", "scipy", "moocore", "sqlite-utils"} <= base
     assert not base & {"torch", "tensorflow", "ray", "keras", "botorch", "pandas"}
     extras = {line.split("extra ==")[1].strip(" '\"") for line in needed if "extra ==" in line}
-    assert extras == {"torch", "tensorflow", "ray", "dashboard", "dev", "operations", "security"}
+    frameworks, services = {"torch", "tensorflow", "ray"}, {"dashboard", "operations", "tracing"}
+    assert extras == frameworks | services | {"optuna", "parquet", "dev", "security"}

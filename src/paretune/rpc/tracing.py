@@ -69,7 +69,6 @@ def start(service: str, endpoint: str) -> None:
     except ImportError:
         raise FailedPrecondition(
             f"Traces need OpenTelemetry: run `pip install 'paretune[tracing]'`, or unset {ENVIRONMENT}.",
-            reason="OPENTELEMETRY_MISSING",
         ) from None
 
 
