@@ -22,7 +22,8 @@ def test_of_the_environment_only_what_trainings_need_is_passed_on():
         "MINE": "m",
     }
     seen = config.trial_environment(environ, ["MINE"])
-    assert set(seen) - set(config._ONE_THREAD) == {"PATH", "LC_ALL", "CUDA_VISIBLE_DEVICES", "MINE"}
+    usual = set(config._ONE_THREAD) | set(config._MEMORY_AS_NEEDED)
+    assert set(seen) - usual == {"PATH", "LC_ALL", "CUDA_VISIBLE_DEVICES", "MINE"}
 
 
 def test_a_trial_gets_one_thread_unless_the_operator_says_more():

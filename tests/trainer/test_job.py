@@ -5,7 +5,18 @@ from paretune_trainer.job import Job, seed_of
 
 
 def test_a_job_is_read_as_it_was_written(tmp_path):
-    job = Job("m:f", {"x": 1, "y": 1.0, "z": "ä"}, {"s": "1"}, 5, "lock", ("a", "b"), 10, load_only=True)
+    job = Job(
+        "m:f",
+        {"x": 1, "y": 1.0, "z": "ä"},
+        {"s": "1"},
+        5,
+        "lock",
+        pauses=True,
+        environment={"A": "b"},
+        python_path=("a", "b"),
+        memory_bytes=10,
+        load_only=True,
+    )
     job.write(tmp_path)
     read = Job.read(tmp_path)
     assert read == job

@@ -41,7 +41,7 @@ def test_a_node_leaves_no_process_behind(start_trainer, number):
         while not next(stream).HasField("checkpoint"):
             pass
         family = processes.descendants(trainer.process.pid)
-        assert len(family) == 2  # launcher and trial
+        assert len(family) >= 2  # launcher and trial, and what a PID namespace needs
         trainer.process.send_signal(number)
         trainer.process.wait(30)
         stream.cancel()

@@ -97,7 +97,7 @@ def test_a_crash_is_an_observation_not_an_error(stub):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (trainer_pb2.RunRequest(), "name: must be a non-empty string"),
+        (trainer_pb2.RunRequest(), "workload.name: is required"),
         (request("digits", epochs=3), "no parameter epochs"),
         (request("digits", settings={"epoch": "1"}), "no setting epoch"),
         (request("no_such_module:f"), "No module named"),
