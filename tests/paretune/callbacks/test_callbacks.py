@@ -43,7 +43,12 @@ def stop_at(experiment, trial, step):
 
 def fit_keras(callback, epochs):
     import keras
+    import tensorflow as tf
 
+    # As in trials: once begun, TensorFlow keeps its number of threads, and other tests here want one.
+    if tf.config.threading.get_intra_op_parallelism_threads() != 1:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, activation="sigmoid")])
     model.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
     model.fit(X, Y, validation_split=0.25, epochs=epochs, verbose=0, callbacks=[callback])
