@@ -227,9 +227,7 @@ class _Conversation:
     """What is said about one trial: three channels to it, one to its launcher, one to whoever steers it."""
 
     def __init__(self, launcher: _LauncherProcess, steering: Steering, listener: Listener) -> None:
-        self._launcher = launcher
-        self._steering = steering
-        self._listener = listener
+        self._launcher, self._steering, self._listener = launcher, steering, listener
         self._log = Log()
         self._said: dict[str, Any] = {}
         self._garbage = ""
