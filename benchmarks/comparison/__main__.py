@@ -21,7 +21,7 @@ from benchmarks.comparison.problems import PROBLEMS, named
 from benchmarks.comparison.runs import Log, draw, search
 
 HERE = Path(__file__).parent
-LIBRARIES = ("numpy", "scipy", "moocore", "optuna", "botorch", "gpytorch", "torch")
+LIBRARIES = ("numpy", "scipy", "moocore", "optuna", "botorch", "gpytorch", "ax-platform", "torch")
 # What random search is given, to see what ten or fifty times as many trainings buy.
 RANDOM_BUDGET = {"diatom1": 4800}
 # Everything behind RESULTS.md but the slow peers, most wanted first: problems, methods, seeds, evaluations.
@@ -33,7 +33,7 @@ SUITE = (
     ("zdt1,dtlz2,diatom1", "paretune_8", 3, 100),
 )
 SUITE_CLAIMS = (("front of 10,000", 0), ("made ahead", 0), *(("merged front", seed) for seed in range(3)))
-SUITE_LATENCY = ("paretune", "tpe", "nsga2", "gpsampler", "botorch")
+SUITE_LATENCY = ("paretune", "tpe", "nsga2", "gpsampler", "botorch", "ax")
 
 
 def environment() -> dict[str, str]:

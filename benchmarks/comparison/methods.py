@@ -228,6 +228,54 @@ class BoTorch:
         return found.detach().numpy()[0]
 
 
+class Ax:
+    """Ax with its default generation strategy, by the ask and tell of its client.
+
+    It finds out objective thresholds by itself. A failed trial is marked as failed, or told as the penalty.
+    """
+
+    def __init__(self, problem: Problem, seed: int, budget: int, penalized: bool = False) -> None:
+        import logging
+
+        from ax.api.client import Client
+        from ax.api.configs import RangeParameterConfig
+
+        logging.disable(logging.INFO)  # each trial is a line otherwise
+        self._problem, self._penalized = problem, penalized
+        self._names = [f"f{j + 1}" for j in range(len(problem.reference))]
+        self._client: Any = Client(random_seed=seed)
+        parameters = [
+            RangeParameterConfig(
+                name=p.name, bounds=(p.min, p.max), parameter_type="int" if isinstance(p, Int) else "float"
+            )
+            for p in problem.parameters
+        ]
+        self._client.configure_experiment(parameters)
+        # Ax maximises what has no minus before it.
+        goals = zip(self._names, problem.maximized, strict=True)
+        self._client.configure_optimization(", ".join(name if up else f"-{name}" for name, up in goals))
+        self._client.configure_generation_strategy(initialization_random_seed=seed)
+        self._trial, self._assignments = -1, dict[str, Any]()
+
+    def ask(self) -> Assignments:
+        """Start a trial."""
+        ((self._trial, parameters),) = self._client.get_next_trials(max_trials=1).items()
+        self._assignments = dict(parameters)
+        return self._assignments
+
+    def tell(self, assignments: Assignments, values: Array | None) -> None:
+        """Finish the trial, or add one that nobody asked for."""
+        if assignments is not self._assignments:
+            self._trial = self._client.attach_trial(assignments)
+        if values is None and self._penalized:
+            values = np.array(self._problem.penalty)
+        if values is None:
+            self._client.mark_trial_failed(self._trial)
+            return
+        told = {name: float(v) for name, v in zip(self._names, values, strict=True)}
+        self._client.complete_trial(self._trial, raw_data=told)
+
+
 def _optuna(sampler: str, penalized: bool = False) -> Callable[[Problem, int, int], Method]:
     return lambda problem, seed, budget: Optuna(problem, seed, budget, sampler, penalized)
 
@@ -240,11 +288,13 @@ METHODS: dict[str, Callable[[Problem, int, int], Method]] = {
     "nsga2": _optuna("NSGAIISampler"),
     "gpsampler": _optuna("GPSampler"),
     "botorch": BoTorch,
+    "ax": Ax,
     # Only where trainings fail: a model of feasibility.
     "botorch_feasibility": lambda problem, seed, budget: BoTorch(problem, seed, budget, feasibility=True),
     # Only where trainings fail: the same, told the penalty instead of a failure.
     "tpe_penalized": _optuna("TPESampler", penalized=True),
     "nsga2_penalized": _optuna("NSGAIISampler", penalized=True),
+    "ax_penalized": lambda problem, seed, budget: Ax(problem, seed, budget, penalized=True),
     "gpsampler_penalized": _optuna("GPSampler", penalized=True),
 }
 

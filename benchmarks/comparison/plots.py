@@ -20,7 +20,12 @@ def draw_hypervolume(runs: list[Run], names: dict[str, str], folder: Path) -> No
     ran = {run.problem for run in runs}
     problems = [name for name in PROBLEMS if name in ran] + sorted(ran - set(PROBLEMS))
     figure, axes = plt.subplots(-(-len(problems) // 3), 3, figsize=(13, 3.6 * -(-len(problems) // 3)))
-    colors = {method: f"C{i}" for i, method in enumerate(names)}
+    kinds = [method for method in names if "_" not in method]
+    looks = {
+        method: (f"C{kinds.index(kind)}", "--" if variant else "-")
+        for method in names
+        for kind, variant in [(method.partition("_")[0], "_" in method)]
+    }
     for name, axis in zip(problems, np.ravel(axes), strict=False):
         for method in names:
             curves = [
@@ -29,7 +34,7 @@ def draw_hypervolume(runs: list[Run], names: dict[str, str], folder: Path) -> No
                 if (run.problem, run.method) == (name, method)
             ]
             if curves:
-                _band(axis, curves, names[method], colors[method])
+                _band(axis, curves, names[method], *looks[method])
         axis.set_title(name, loc="left")
         axis.set_ylim(bottom=0)
         axis.spines[["top", "right"]].set_visible(False)
@@ -48,10 +53,10 @@ def draw_hypervolume(runs: list[Run], names: dict[str, str], folder: Path) -> No
     plt.close(figure)
 
 
-def _band(axis: Axes, curves: list[Array], label: str, color: str) -> None:
+def _band(axis: Axes, curves: list[Array], label: str, color: str, style: str) -> None:
     """Draw the mean of runs as far as all of them go, and their range."""
     length = min(len(curve) for curve in curves)
     stacked = np.array([curve[:length] for curve in curves])
     at = np.arange(1, length + 1)
-    axis.plot(at, stacked.mean(axis=0), label=label, color=color)
+    axis.plot(at, stacked.mean(axis=0), label=label, color=color, ls=style)
     axis.fill_between(at, stacked.min(axis=0), stacked.max(axis=0), color=color, alpha=0.12, lw=0)

@@ -23,6 +23,8 @@ NAMES = {
     "gpsampler": "Optuna GPSampler",
     "botorch": "BoTorch qLogNEHVI",
     "botorch_feasibility": "BoTorch qLogNEHVI, model of feasibility",
+    "ax": "Ax",
+    "ax_penalized": "Ax, failures penalized",
     "tpe_penalized": "Optuna TPE, failures penalized",
     "nsga2_penalized": "Optuna NSGA-II, failures penalized",
     "gpsampler_penalized": "Optuna GPSampler, failures penalized",
