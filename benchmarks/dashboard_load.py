@@ -23,9 +23,8 @@ import psutil
 from playwright.sync_api import Page, sync_playwright
 
 import paretune as pt
-from paretune.local import free_ports
+from paretune.local import free_ports, listens
 from paretune.observation import MetricValue, Observation, Outcome, OutcomeKind
-from paretune.supervisor import listens
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]

@@ -12,7 +12,7 @@ from benchmarks.recording.searches import Run, random_search
 from benchmarks.recording.surrogate import efficient_rows, problem, surrogate
 from benchmarks.recording.table import Array
 
-from paretune import plot
+from paretune.plot import style
 from paretune.study.axes import COLOURS
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def draw(runs: Sequence[Run], ratio: int, path: Path) -> None:
 
     largest = max(run.budget for run in runs)
     runs = [run for run in runs if run.budget == largest]
-    with mpl.rc_context(plot.STYLE):
+    with mpl.rc_context(style.STYLE):
         figure = Figure(figsize=(11, 4.6), layout="constrained")
         left, right = figure.subplots(1, 2)
         _scatter(left, runs[0], ratio)

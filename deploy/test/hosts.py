@@ -24,8 +24,8 @@ from pathlib import Path
 import trustme
 
 import paretune as pt
+from paretune.client.node_calls import list_nodes
 from paretune.errors import ParetuneError
-from paretune.node_calls import list_nodes
 from paretune.rpc.credentials import Credentials
 from paretune.rpc.health import is_serving
 from paretune.rpc.replicas import addresses_of, preference

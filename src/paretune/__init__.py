@@ -2,7 +2,9 @@
 
 from paretune import aio, errors
 from paretune.client import Client
-from paretune.connection import connect
+from paretune.client.connection import connect
+from paretune.client.handle import ExperimentHandle
+from paretune.client.trial import Trial
 from paretune.errors import ParetuneError
 from paretune.experiment import (
     Experiment,
@@ -17,7 +19,6 @@ from paretune.experiment import (
     Strategy,
     Workload,
 )
-from paretune.handle import ExperimentHandle
 from paretune.local import local
 from paretune.observation import (
     Directive,
@@ -35,7 +36,6 @@ from paretune.observation import (
 from paretune.parameters import Beta, Categorical, Condition, Double, Int, Normal, Weights
 from paretune.space import LinearConstraint, SearchSpace
 from paretune.stopping import EarlyStopping, EarlyStoppingRule, Fidelity
-from paretune.trial import Trial
 
 __all__ = [
     "Beta",

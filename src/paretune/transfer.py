@@ -17,9 +17,9 @@ from typing import Any
 from google.protobuf import json_format
 
 from paretune import frame
-from paretune.call import Call
-from paretune.calls import STORE
 from paretune.client import Client
+from paretune.client.call import Call
+from paretune.client.calls import STORE
 from paretune.errors import InvalidArgument, NotFound, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.observation import FailureReason, MetricValue, Observation, Outcome, OutcomeKind

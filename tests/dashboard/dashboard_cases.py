@@ -10,8 +10,7 @@ from typing import Any
 import httpx
 
 import paretune as pt
-from paretune.local import free_ports
-from paretune.supervisor import listens
+from paretune.local import free_ports, listens
 
 PARAMETERS = [pt.Double("x", 0.0, 1.0), pt.Int("n", 1, 8), pt.Categorical("kind", ["plain", "deep"])]
 METRICS = [pt.Maximize("accuracy"), pt.Minimize("cost", unit="ms")]

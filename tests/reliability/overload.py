@@ -16,7 +16,7 @@ from nursery import Nursery
 from optimizer_kills import Suite
 from store_cases import experiment, metric_values
 
-from paretune.call import Retries
+from paretune.client.call import Retries
 from paretune.rpc.status import error_of
 from paretune.v1 import optimizer_pb2, optimizer_pb2_grpc, store_pb2_grpc, types_pb2
 from paretune.v1 import store_pb2 as pb

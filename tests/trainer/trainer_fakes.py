@@ -4,7 +4,7 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from paretune.calls import Heartbeat
+from paretune.client.calls import Heartbeat
 from paretune.errors import FailedPrecondition
 from paretune.experiment import ExperimentState
 from paretune.observation import Directive, Lease, Suggestion, SuggestionState

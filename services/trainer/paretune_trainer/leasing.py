@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol, TypeVar
 
-from paretune.calls import Heartbeat
+from paretune.client.calls import Heartbeat
 from paretune.errors import FailedPrecondition, InvalidArgument, NotFound, ParetuneError
 from paretune.observation import Checkpoint, Directive, MetricValue, Suggestion
 from paretune_trainer.output import Log

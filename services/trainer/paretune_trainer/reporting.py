@@ -7,9 +7,9 @@ import logging
 import threading
 from typing import Any, Final, Protocol
 
-from paretune.call import Call
+from paretune.client.call import Call
+from paretune.client.node_calls import report_node
 from paretune.errors import ParetuneError
-from paretune.node_calls import report_node
 from paretune_trainer.describe import describe_node
 from paretune_trainer.node import Node
 

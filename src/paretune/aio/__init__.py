@@ -6,7 +6,7 @@
             async with trial:
                 await trial.observe(accuracy=0.97, inference_ms=(1.8, 0.05))
 
-What is sent and what the replies mean is in `paretune.calls`; the verbs are described at `Client`.
+What is sent and what the replies mean is in `paretune.client.calls`; the verbs are described at `Client`.
 """
 
 import asyncio

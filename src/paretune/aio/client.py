@@ -8,15 +8,14 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from paretune import calls
 from paretune.aio.handle import AsyncExperimentHandle
 from paretune.aio.insight_verbs import AsyncInsightVerbs
-from paretune.call import WATCH_PAUSE, Call, Pages, Retries, with_advice
-from paretune.calls import Heartbeat
-from paretune.client import DEFAULT_ADDRESS, Client
+from paretune.client import DEFAULT_ADDRESS, Client, calls
+from paretune.client.call import WATCH_PAUSE, Call, Pages, Retries, with_advice
+from paretune.client.calls import Heartbeat
+from paretune.client.new_experiment import new_experiment, same_search
 from paretune.errors import AlreadyExists, ParetuneError, Unavailable
 from paretune.experiment import Experiment, ExperimentState
-from paretune.new_experiment import new_experiment, same_search
 from paretune.observation import (
     Checkpoint,
     Directive,

@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, overload
 
-from paretune import report
 from paretune.aio.insight_verbs import AsyncHandleInsight
 from paretune.aio.trial import AsyncTrial
+from paretune.client import report
+from paretune.client.handle import ExperimentHandle
+from paretune.client.loop import MAX_CRASHES, PATIENCE, TrialLoop
 from paretune.experiment import Experiment, ExperimentState
-from paretune.handle import ExperimentHandle
-from paretune.loop import MAX_CRASHES, PATIENCE, TrialLoop
 from paretune.observation import (
     Event,
     Observation,

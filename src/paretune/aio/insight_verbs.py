@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from paretune import calls, insight_calls
-from paretune.call import Call
+from paretune.client import calls, insight_calls
+from paretune.client.call import Call
 from paretune.insight import Attainment, AttainmentSource, Importance, Recommendation, Robustness, StopAdvice
 from paretune.observation import ParetoFront, Prediction
 from paretune.parameters import Scalar

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from paretune.client.trial import Trial
 from paretune.observation import Directive, Observation
 from paretune.parameters import Scalar
-from paretune.trial import Trial
 
 
 class AsyncTrial:

@@ -5,10 +5,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from paretune import calls
 from paretune.cli.console import err, remark
 from paretune.cli.progress import Course, Display, end_line
-from paretune.client import Client
+from paretune.client import Client, calls
 from paretune.errors import FailedPrecondition, ParetuneError
 from paretune.experiment import Experiment, ExperimentState
 from paretune.observation import Event

@@ -11,8 +11,8 @@ from paretune.cli import insight_tables as tables
 from paretune.cli.console import print_json, print_lines, print_table, relative, remark, say
 from paretune.cli.documents import document
 from paretune.cli.target import Database, Json, Name, Server, find, opened
+from paretune.client.handle import ExperimentHandle
 from paretune.errors import InvalidArgument
-from paretune.handle import ExperimentHandle
 from paretune.parameters import Categorical, Int, Scalar
 from paretune.space import SearchSpace
 

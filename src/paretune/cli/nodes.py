@@ -10,7 +10,7 @@ from paretune.cli.console import clean, print_json, print_table, say
 from paretune.cli.progress import clock_text
 from paretune.cli.tables import new_table
 from paretune.cli.target import Database, Json, Server, opened
-from paretune.node_calls import list_nodes
+from paretune.client.node_calls import list_nodes
 from paretune.v1 import store_pb2, trainer_pb2
 
 SILENT_SECONDS = 60.0

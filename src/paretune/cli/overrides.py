@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from paretune.client.new_experiment import policy_of
 from paretune.errors import InvalidArgument
 from paretune.experiment import Experiment
-from paretune.new_experiment import policy_of
 from paretune.parameters import unknown_name
 
 PRESETS = ("quick", "medium", "full")

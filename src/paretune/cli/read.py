@@ -27,10 +27,10 @@ from paretune.cli.console import (
 from paretune.cli.documents import document
 from paretune.cli.progress import Course, Display, observation_line, values_text
 from paretune.cli.target import Database, Json, Name, Server, find, opened
+from paretune.client.handle import ExperimentHandle
 from paretune.errors import InvalidArgument
 from paretune.experiment import Experiment, ExperimentState
 from paretune.experiment_file import dump_experiment
-from paretune.handle import ExperimentHandle
 from paretune.observation import Checkpoint, Event, Observation, Suggestion
 
 

@@ -10,8 +10,8 @@ import typer
 from paretune import frame
 from paretune.cli.console import relative, say
 from paretune.cli.target import Database, Name, Server, find, opened
+from paretune.client.handle import ExperimentHandle
 from paretune.errors import InvalidArgument, Unavailable
-from paretune.handle import ExperimentHandle
 
 
 def report(

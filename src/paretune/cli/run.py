@@ -12,9 +12,9 @@ from paretune.cli.overrides import Data, Preset, Settings, overridden, with_sett
 from paretune.cli.target import Database, Json, Server, opened
 from paretune.cli.training import create_or_resume, train
 from paretune.client import Client
+from paretune.client.handle import ExperimentHandle
 from paretune.errors import InvalidArgument, ParetuneError
 from paretune.experiment_file import load_experiment
-from paretune.handle import ExperimentHandle
 from paretune.local import LocalClient
 
 

@@ -8,9 +8,9 @@ import typer
 from paretune.cli.console import print_json, remark
 from paretune.cli.documents import document
 from paretune.cli.target import Database, Json, Name, Server, find, opened
+from paretune.client.handle import ExperimentHandle
 from paretune.errors import InvalidArgument, NotFound
 from paretune.experiment import ExperimentState
-from paretune.handle import ExperimentHandle
 
 
 def pause(name: Name, server: Server = None, database: Database = None) -> None:

@@ -15,10 +15,10 @@ from paretune.cli.tables import front_tables
 from paretune.cli.target import Database, Json, Server, opened
 from paretune.cli.training import create_or_resume, train
 from paretune.client import Client
+from paretune.client.handle import ExperimentHandle
 from paretune.errors import FailedPrecondition, InvalidArgument
 from paretune.experiment import Experiment, Policy
 from paretune.experiment_file import load_experiment
-from paretune.handle import ExperimentHandle
 from paretune.insight import Attainment, AttainmentSource
 from paretune.study.comparison import (
     LEVELS,

@@ -15,7 +15,7 @@ import typer
 
 from paretune.cli.console import relative, remark
 from paretune.client import DEFAULT_ADDRESS, Client
-from paretune.connection import connect
+from paretune.client.connection import connect
 from paretune.errors import InvalidArgument, NotFound, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.local import LocalClient, Suite, answers, free_ports

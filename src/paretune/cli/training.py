@@ -11,9 +11,9 @@ from paretune.cli.console import remark
 from paretune.cli.follow import follow
 from paretune.cli.workloads import check_code, check_workload, code_folders
 from paretune.client import Client
+from paretune.client.handle import ExperimentHandle
 from paretune.errors import FailedPrecondition, InvalidArgument, ParetuneError
 from paretune.experiment import Experiment, ExperimentState
-from paretune.handle import ExperimentHandle
 from paretune.local import LocalClient
 
 FIXED: dict[str, Callable[[Experiment], Any]] = {

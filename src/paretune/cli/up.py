@@ -23,8 +23,8 @@ from paretune.local import (
     has_dashboard,
     is_free,
 )
+from paretune.local.supervisor import Supervisor
 from paretune.rpc import options
-from paretune.supervisor import Supervisor
 
 
 def up(

@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator
 
 from paretune.client import Client
+from paretune.client.node_calls import list_nodes, store_info
 from paretune.doctor.files import judge_room
 from paretune.doctor.finding import Finding, Verdict, fail, ok, warn
 from paretune.doctor.machine import installed
 from paretune.errors import ParetuneError
-from paretune.node_calls import list_nodes, store_info
 from paretune.rpc.credentials import Credentials
 from paretune.rpc.health import is_serving, wait_until_serving
 from paretune.rpc.replicas import addresses_of

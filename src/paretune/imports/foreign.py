@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from paretune.client import Client
+from paretune.client.handle import ExperimentHandle
 from paretune.errors import InvalidArgument
 from paretune.experiment import Experiment
-from paretune.handle import ExperimentHandle
 from paretune.limits import MAX_GRID
 from paretune.observation import FailureReason, MetricValue, Observation, Outcome, OutcomeKind
 from paretune.parameters import Categorical, Double, Int, Parameter, is_number

@@ -4,9 +4,9 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from paretune import plot
 from paretune.experiment import Metric
-from paretune.geometry import staircase, value_of
+from paretune.plot import style
+from paretune.plot.geometry import staircase, value_of
 from paretune.study.axes import COLOURS, marker_area, prepare, usual_view
 from paretune.study.comparison import Search, Study, is_feasible, sign_of
 
@@ -28,7 +28,7 @@ def animation(study: Study, frames: int = FRAMES) -> bytes | None:
     if len(study.metrics) != 2 or not any(one.front for one in study.searches):
         return None
     steps = min(frames, max(len(one.observations) for one in study.searches))
-    with mpl.rc_context(plot.STYLE):
+    with mpl.rc_context(style.STYLE):
         pictures = [
             Image.fromarray(pixels).convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE)
             for pixels in _frames(study, steps)
@@ -90,7 +90,7 @@ def _so_far(
     if points:
         x, y = zip(*points, strict=True)
         size = marker_area(len(points))
-        drawn.append(ax.scatter(x, y, s=size, c=colour, edgecolors=plot.INK, linewidths=0.7, zorder=4))
+        drawn.append(ax.scatter(x, y, s=size, c=colour, edgecolors=style.INK, linewidths=0.7, zorder=4))
         corners = staircase(first, second, points, ax.get_xlim(), ax.get_ylim())
         drawn += ax.plot(*zip(*corners, strict=True), color=colour, linewidth=1.6, zorder=3)
     ax.set_title(f"{search.label}: {count:,} of {total:,} trainings", fontsize=11)

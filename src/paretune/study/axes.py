@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from paretune import plot
 from paretune.experiment import Goal, Metric
-from paretune.geometry import value_of
+from paretune.plot import style
+from paretune.plot.geometry import value_of
 from paretune.study.comparison import MODEL_BASED, RANDOM, Study, is_feasible, sign_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {MODEL_BASED: plot.SERIES[0], RANDOM: plot.SERIES[1]}
-SHAPES = {MODEL_BASED: plot.SHAPES[0], RANDOM: plot.SHAPES[1]}
+COLOURS = {MODEL_BASED: style.SERIES[0], RANDOM: style.SERIES[1]}
+SHAPES = {MODEL_BASED: style.SHAPES[0], RANDOM: style.SHAPES[1]}
 Range = tuple[float, float]
 
 
@@ -38,7 +38,7 @@ def prepare(ax: "Axes", study: Study, ranges: tuple[Range, Range]) -> None:
 
 def _logarithmic(metric: Metric, low: float, high: float) -> bool:
     # What is maximized, such as accuracy, is of interest at its upper end, which logarithms squeeze.
-    return metric.goal is Goal.MINIMIZE and low > 0 and high / low > plot.LOG_RATIO
+    return metric.goal is Goal.MINIMIZE and low > 0 and high / low > style.LOG_RATIO
 
 
 def with_room(metric: Metric, values: Sequence[float]) -> Range:
@@ -53,7 +53,7 @@ def with_room(metric: Metric, values: Sequence[float]) -> Range:
 def finish(figure: "Figure", ax: "Axes", title: str) -> None:
     """What is what, below the axes, where it hides nothing; and a title."""
     figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    figure.suptitle(title, x=0.015, ha="left", fontsize=13, fontweight="bold", color=plot.INK)
+    style.titled(figure, title)
 
 
 def usual_view(study: Study) -> tuple[Range, Range]:

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from paretune import plot
-from paretune.geometry import staircase, value_of
 from paretune.insight import Attainment
+from paretune.plot import fronts, style
+from paretune.plot.geometry import staircase, value_of
 from paretune.study.axes import COLOURS, SHAPES, Range, finish, marker_area, prepare, usual_view, with_room
 from paretune.study.comparison import BANDS, MODEL_BASED, Search, Study, is_feasible, sign_of, vectors
 
@@ -27,9 +27,9 @@ def scatter(study: Study) -> "Figure":
     from matplotlib.figure import Figure
 
     if len(study.metrics) != 2:
-        series = [plot.Series(one.label, one.observations, one.front) for one in study.searches]
-        return plot.pareto(_titled(study, "every training"), series)
-    with mpl.rc_context(plot.STYLE):
+        series = [fronts.Series(one.label, one.observations, one.front) for one in study.searches]
+        return fronts.pareto(_titled(study, "every training"), series)
+    with mpl.rc_context(style.STYLE):
         figure = Figure(figsize=(7.4, 5.4), layout="constrained")
         ax = figure.subplots()
         prepare(ax, study, usual_view(study))
@@ -43,7 +43,7 @@ def scatter(study: Study) -> "Figure":
             x, y = zip(*rings, strict=True)
             size = 2.2 * marker_area(len(rings))
             ax.scatter(
-                x, y, s=size, facecolors="none", edgecolors=plot.INK, linewidths=0.9, label=label, zorder=5
+                x, y, s=size, facecolors="none", edgecolors=style.INK, linewidths=0.9, label=label, zorder=5
             )
         outside = _outside(ax, study)
         if outside:
@@ -51,7 +51,7 @@ def scatter(study: Study) -> "Figure":
                 f"{outside} worse {'one lies' if outside == 1 else 'ones lie'} outside",
                 loc="right",
                 fontsize=9,
-                color=plot.FAINT,
+                color=style.FAINT,
             )
         finish(figure, ax, f"{study.name}: every training")
     return figure
@@ -94,7 +94,7 @@ def _outside(ax: "Axes", study: Study) -> int:
 def volumes(study: Study) -> "Figure":
     """Hypervolume of both searches over trainings, on a logarithmic axis of trainings."""
     curves = {one.label: one.volumes for one in study.searches}
-    figure = plot.history(_titled(study, "hypervolume over trainings"), curves)
+    figure = fronts.history(_titled(study, "hypervolume over trainings"), curves)
     ax = figure.axes[0]
     if not any(curves.values()):
         return figure
@@ -121,7 +121,7 @@ def attainment(study: Study) -> "Figure | None":
 
     if study.attainment is None or len(study.metrics) != 2:
         return None
-    with mpl.rc_context(plot.STYLE):
+    with mpl.rc_context(style.STYLE):
         figure = Figure(figsize=(7.4, 5.6), layout="constrained")
         ax = figure.subplots()
         prepare(ax, study, _ranges(study, study.attainment))

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from paretune.plot import saved
+from paretune.plot.style import saved
 from paretune.study import pictures
 from paretune.study.animation import animation
 from paretune.study.comparison import Study

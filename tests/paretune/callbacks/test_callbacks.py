@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import paretune as pt
-from paretune import calls
 from paretune.callbacks import Epochs
+from paretune.client import calls
 from paretune.errors import InvalidArgument
 from paretune.observation import OutcomeKind
 

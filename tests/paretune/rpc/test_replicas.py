@@ -7,8 +7,8 @@ import pytest
 import paretune as pt
 from paretune.errors import InvalidArgument, NotFound, Unavailable
 from paretune.local import Suite, free_ports
+from paretune.local.supervisor import Supervisor
 from paretune.rpc.replicas import AWAY_SECONDS, Replicas, addresses_of, preference
-from paretune.supervisor import Supervisor
 from paretune.v1 import optimizer_pb2, store_pb2
 
 THREE = "a:1,b:2,c:3"
