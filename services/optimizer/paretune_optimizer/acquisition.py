@@ -84,7 +84,8 @@ class Acquisition:
         kept = [gp.forward(X) for gp in self.processes]
         mean = np.stack([k[0] for k in kept])
         sd = np.sqrt(np.stack([k[1] for k in kept]))
-        total, by_mean, by_sd = self.improvement.log_value(mean, sd)
+        total, slopes = self.improvement.log_value(mean, sd)
+        by_mean, by_sd = slopes()
         gradient = np.zeros_like(X)
         for j, gp in enumerate(self.processes):
             gradient += gp.backward(kept[j][2], by_mean[j], by_sd[j] / (2.0 * sd[j]))

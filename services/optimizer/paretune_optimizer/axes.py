@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +31,9 @@ class Shape(Enum):
     CATEGORICAL = "categorical"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Axis:
-    """One parameter of the space.
+    """One parameter of the space; equal to itself alone, so that tables can be kept for it.
 
     Attributes:
         parameter: what the user declared.
@@ -55,7 +56,7 @@ class Axis:
             return cls(parameter, Shape.ORDERED, parameter.max - parameter.min + 1)
         return cls(parameter, Shape.CONTINUOUS, 0)
 
-    @property
+    @cached_property
     def relaxed(self) -> bool:
         """Whether a gradient may move along this axis: doubles and wide ints."""
         return self.shape is Shape.CONTINUOUS or (self.shape is Shape.ORDERED and self.levels > SMALL)
@@ -78,24 +79,24 @@ class Axis:
         if self.shape is Shape.ORDERED and self._logarithmic:
             low, high = self._range
             value = np.floor(low * np.exp(u * math.log((high + 1.0) / low)))
-            return self._of_value(np.clip(value, low, high))
+            return self._of_value(_clipped(value, low, high))
         return self.at_level(np.minimum(np.floor(u * self.levels), self.levels - 1.0))
 
     def level(self, z: Array) -> Array:
         """Return the nearest level (0 .. levels - 1, as floats) of coordinates; for discrete axes."""
         top = self.levels - 1.0
         if self.shape is Shape.CATEGORICAL:
-            return np.clip(np.rint(z), 0.0, top)
+            return _clipped(np.rint(z), 0.0, top)
         if self._logarithmic:
             low, high = self._range
-            value = np.rint(low * np.exp(np.clip(z, 0.0, 1.0) * math.log(high / low)))
-            return np.clip(value, low, high) - low
-        return np.rint(np.clip(z, 0.0, 1.0) * top)
+            value = np.rint(low * np.exp(_clipped(z, 0.0, 1.0) * math.log(high / low)))
+            return _clipped(value, low, high) - low
+        return np.rint(_clipped(z, 0.0, 1.0) * top)
 
     def at_level(self, level: Array) -> Array:
         """Return the exact coordinates of levels, clipped to the ends; for discrete axes."""
         # Adding zero turns a negative zero, as rounding makes it, into the plain one.
-        level = np.clip(level, 0.0, self.levels - 1.0) + 0.0
+        level = _clipped(level, 0.0, self.levels - 1.0) + 0.0
         if self.shape is Shape.CATEGORICAL:
             return level
         if self._logarithmic:
@@ -105,7 +106,7 @@ class Axis:
     def snap(self, z: Array) -> Array:
         """Return the coordinates of the nearest values the parameter can take."""
         if self.shape is Shape.CONTINUOUS:
-            return np.clip(z, 0.0, 1.0) + 0.0
+            return _clipped(z, 0.0, 1.0) + 0.0
         return self.at_level(self.level(z))
 
     def native(self, z: Array) -> Array:
@@ -117,8 +118,8 @@ class Axis:
         if self.shape is Shape.ORDERED:
             return self.level(z) + low
         if self._logarithmic:
-            return np.clip(np.exp(math.log(low) + z * (math.log(high) - math.log(low))), low, high)
-        return np.clip(low + z * (high - low), low, high)
+            return _clipped(np.exp(math.log(low) + z * (math.log(high) - math.log(low))), low, high)
+        return _clipped(low + z * (high - low), low, high)
 
     def value(self, z: float) -> Scalar:
         """Return the value at a snapped coordinate, in the parameter's own type."""
@@ -145,13 +146,13 @@ class Axis:
         low, high = self._range
         return min(max((float(value) - low) / (high - low), 0.0), 1.0) + 0.0
 
-    @property
+    @cached_property
     def _range(self) -> tuple[float, float]:
         parameter = self.parameter
         assert isinstance(parameter, Double | Int)  # noqa: S101 - narrows the union; callers are numeric
         return float(parameter.min), float(parameter.max)
 
-    @property
+    @cached_property
     def _logarithmic(self) -> bool:
         parameter = self.parameter
         return isinstance(parameter, Double | Int) and parameter.log and not parameter.grid
@@ -159,5 +160,10 @@ class Axis:
     def _of_value(self, value: Array) -> Array:
         low, high = self._range
         if self._logarithmic:
-            return np.clip(np.log(value / low) / math.log(high / low), 0.0, 1.0) + 0.0
-        return np.clip((value - low) / (high - low), 0.0, 1.0) + 0.0
+            return _clipped(np.log(value / low) / math.log(high / low), 0.0, 1.0) + 0.0
+        return _clipped((value - low) / (high - low), 0.0, 1.0) + 0.0
+
+
+def _clipped(x: Array, low: float, high: float) -> Array:
+    """Return what `numpy.clip` returns, at a third of its price for the short arrays of a search."""
+    return np.minimum(np.maximum(x, low), high)

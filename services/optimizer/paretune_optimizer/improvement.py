@@ -28,6 +28,7 @@ one integral of a product of Gaussian probabilities, computed by Gauss-Legendre 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +42,8 @@ from paretune_optimizer.pareto import non_dominated
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
+Slopes = Callable[[], tuple[Array, Array]]
+"""Computes the derivatives by mean and deviation; not called where the value is all that is wanted."""
 
 EXACT_METRICS = 3
 DIRECTIONS = 64
@@ -53,36 +56,43 @@ _FAR = 50.0
 class Improvement(Protocol):
     """Expected improvement of candidates over a set of worlds."""
 
-    def log_value(self, mean: Array, sd: Array) -> tuple[Array, Array, Array]:
-        """Return log EHVI (B), its derivative by the means (m x B x W) and by the deviations (m x B)."""
+    def log_value(self, mean: Array, sd: Array) -> tuple[Array, Slopes]:
+        """Return log EHVI (B), and its derivatives by the means (m x B x W) and the deviations (m x B)."""
 
 
-def log_psi(z: Array) -> tuple[Array, Array, Array]:
-    """Return log h(z) with h(z) = phi(z) + z Phi(z), and the ratios Phi / h and phi / h.
+def log_psi(z: Array) -> tuple[Array, Slopes]:
+    """Return log h(z) with h(z) = phi(z) + z Phi(z), and, when called, the ratios Phi / h and phi / h.
 
     Args:
         z: standardised distance to a threshold, any shape. psi(t) = sd h((t - mean) / sd).
 
     Returns:
-        Three arrays of the shape of z. Left of zero everything is expressed by Mills' ratio
+        Arrays of the shape of z. Left of zero everything is expressed by Mills' ratio
         R(a) = sqrt(pi/2) erfcx(a / sqrt2): h / phi = 1 - a R(a); beyond a = 50 by its asymptotic series
         a^-2 (1 - 3 a^-2 + 15 a^-4), where the difference would lose all digits.
     """
     a = np.abs(z)
     mills = _ROOT_HALF_PI * erfcx(a * np.sqrt(0.5))
     log_phi = -0.5 * z * z - _LOG_ROOT_TAU
-    inverse = 1.0 / np.maximum(a, 1.0) ** 2
-    q = np.where(a < _FAR, 1.0 - a * mills, inverse * (1.0 - 3.0 * inverse + 15.0 * inverse**2))
+    q = 1.0 - a * mills
+    far = a >= _FAR
+    if np.any(far):
+        inverse = 1.0 / a[far] ** 2
+        q[far] = inverse * (1.0 - 3.0 * inverse + 15.0 * inverse**2)
     phi = np.exp(log_phi)
     Phi = 1.0 - phi * mills
     h = phi + a * Phi
     right = z > 0.0
     log_h = np.where(right, np.log(h), log_phi + np.log(q))
-    return log_h, np.where(right, Phi / h, mills / q), np.where(right, phi / h, 1.0 / q)
+
+    def ratios() -> tuple[Array, Array]:
+        return np.where(right, Phi / h, mills / q), np.where(right, phi / h, 1.0 / q)
+
+    return log_h, ratios
 
 
-def log_psi_exponential(t: Array, z: Array, sd: Array, rate: float) -> tuple[Array, Array, Array]:
-    """Return log E[(g(t) - g(Z))+] for g(x) = exp(rate x) / rate, and its derivatives by mean and deviation.
+def log_psi_exponential(t: Array, z: Array, sd: Array, rate: Array) -> tuple[Array, Slopes]:
+    """Return log E[(g(t) - g(Z))+] for g(x) = exp(rate x) / rate, and its derivatives.
 
     For a metric modelled in logarithms this is the improvement in the metric's own units: a Black-Scholes put
     (rate above zero, a minimised metric) or call (below, a maximised one). With s = rate sd and
@@ -92,34 +102,45 @@ def log_psi_exponential(t: Array, z: Array, sd: Array, rate: float) -> tuple[Arr
     Args:
         t: thresholds, on the scale of the model (broadcastable to z).
         z: (t - mean) / sd (B x T).
-        sd: deviations (B x 1).
-        rate: not zero.
+        sd: deviations (broadcastable to z).
+        rate: not zero (broadcastable to z).
 
     Returns:
-        Three arrays (B x T): logarithm, derivative by the mean, derivative by the deviation. For |s| below
-        1e-5 g is straight over the range that matters, and `log_psi` applies.
+        Logarithm (B x T) and, when called, derivatives by mean and deviation (B x T). For |s| below 1e-5 g is straight over the range that matters, and `log_psi` applies.
     """
-    log_h, ratio_Phi, ratio_phi = log_psi(z)
-    s = rate * sd
+    size, sign = np.abs(rate), np.sign(rate)
+    s = np.broadcast_to(rate * sd, z.shape)
     straight = np.abs(s) < 1e-5
-    s = np.where(straight, 1e-5 * np.sign(rate), s)
-    inner = _ROOT_HALF_PI * erfcx(-np.minimum(z, 0.0) * np.sqrt(0.5))  # R(z), z <= 0
-    shifted = _ROOT_HALF_PI * erfcx(-np.minimum(z - s, 35.0) * np.sqrt(0.5))  # R(z - s)
-    log_phi = -0.5 * z * z - _LOG_ROOT_TAU
-    tilt = np.exp(np.clip(0.5 * s * s - s * z, -700.0, 300.0)) * ndtr(z - s)
+    flat = bool(np.any(straight))
+    if flat:
+        s = np.where(straight, 1e-5 * sign, s)
     right = z > 0.0
-    width = np.where(right, ndtr(z) - tilt, inner - shifted) * np.sign(rate)
-    mass = np.where(right, tilt, shifted)
-    density = np.where(right, np.exp(log_phi), 1.0)
-    width = np.maximum(width, 1e-290)
-    value = np.log(width) + np.where(right, 0.0, log_phi) - np.log(abs(rate))
-    by_mean = -abs(rate) * mass / width
-    by_sd = abs(rate) * (density - s * mass) / width
-    return (
-        rate * t + np.where(straight, log_h + np.log(sd), value),
-        np.where(straight, -ratio_Phi / sd, by_mean),
-        np.where(straight, ratio_phi / sd, by_sd),
-    )
+    left = ~right
+    width, mass, log_phi = np.empty_like(z), np.empty_like(z), np.zeros_like(z)
+    x, move = z[left], s[left]
+    mass[left] = _ROOT_HALF_PI * erfcx(-np.minimum(x - move, 35.0) * np.sqrt(0.5))  # R(z - s)
+    width[left] = _ROOT_HALF_PI * erfcx(-x * np.sqrt(0.5)) - mass[left]
+    log_phi[left] = -0.5 * x * x - _LOG_ROOT_TAU
+    x, move = z[right], s[right]
+    mass[right] = np.exp(np.clip(0.5 * move * move - move * x, -700.0, 300.0)) * ndtr(x - move)
+    width[right] = ndtr(x) - mass[right]
+    width = np.maximum(width * sign, 1e-290)
+    value = rate * t + (np.log(width) + log_phi - np.log(size))
+    if flat:
+        log_h, ratios = log_psi(z)
+        value = np.where(straight, rate * t + (log_h + np.log(sd)), value)
+
+    def slopes() -> tuple[Array, Array]:
+        density = np.ones_like(z)
+        density[right] = np.exp(-0.5 * x * x - _LOG_ROOT_TAU)
+        by_mean = -size * mass / width
+        by_sd = size * (density - s * mass) / width
+        if flat:
+            Phi, phi = ratios()
+            return np.where(straight, -Phi / sd, by_mean), np.where(straight, phi / sd, by_sd)
+        return by_mean, by_sd
+
+    return value, slopes
 
 
 @dataclass(frozen=True)
@@ -129,13 +150,16 @@ class _Side:
     values: Array  # T
     world: Ints  # T
     high: Ints  # I, index into T
-    low: Ints  # I, index into T, or -1 for minus infinity
+    low: Ints  # I, index into T; any where `share` is 0
     share: Array  # I, share of what lies beyond `low` that does not count: 1 bounded, 0 open, else by a floor
-    rate: float  # 0 for metrics modelled as they are, else see `log_psi_exponential`
 
 
 class BoxImprovement:
-    """Exact log EHVI for one to three metrics."""
+    """Exact log EHVI for one to three metrics.
+
+    The thresholds of all metrics stand side by side in one array, since a search evaluates a few points at a
+    time, and then numpy's calls cost more than what they compute.
+    """
 
     def __init__(self, fronts: list[Array], reference: Array, rates: Array, floors: Floors) -> None:
         """Decompose the fronts of all worlds.
@@ -154,49 +178,80 @@ class BoxImprovement:
         self.starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
         world = np.repeat(np.arange(self.worlds), sizes)
         low, high = np.vstack([box.low for box in boxes]), np.vstack([box.high for box in boxes])
-        self.sides = [
-            _side(low[:, j], high[:, j], world, float(rates[j]), floors.value[j], floors.hope[j])
-            for j in range(rates.size)
+        sides = [
+            _side(low[:, j], high[:, j], world, floors.value[j], floors.hope[j]) for j in range(rates.size)
         ]
+        counts = [side.values.size for side in sides]
+        begin = np.cumsum([0, *counts])
+        self.values = np.concatenate([side.values for side in sides])  # T of all metrics
+        self.metric = np.repeat(np.arange(rates.size), counts)
+        self.mean = self.metric * self.worlds + np.concatenate([side.world for side in sides])
+        self.high = np.concatenate([side.high + at for side, at in zip(sides, begin[:-1], strict=True)])  # m I
+        self.low = np.concatenate([side.low + at for side, at in zip(sides, begin[:-1], strict=True)])
+        self.share = np.concatenate([side.share for side in sides])
+        self.rates = rates[self.metric]
+        self.curved, self.plain = np.flatnonzero(self.rates != 0.0), np.flatnonzero(self.rates == 0.0)
 
-    def log_value(self, mean: Array, sd: Array) -> tuple[Array, Array, Array]:
-        """Return log EHVI (B), its derivative by the means (m x B x W) and by the deviations (m x B)."""
-        parts = [self._widths(side, mean[j], sd[j]) for j, side in enumerate(self.sides)]
-        total = parts[0][0]
-        for part in parts[1:]:
-            total = total + part[0]  # B x I
+    def log_value(self, mean: Array, sd: Array) -> tuple[Array, Slopes]:
+        """Return log EHVI (B), and its derivatives by the means (m x B x W) and the deviations (m x B)."""
+        m, B, W = mean.shape
+        log_h, psi_slopes = self._psi(mean.transpose(1, 0, 2).reshape(B, m * W), sd.T)
+        # Log [psi(high) - psi(low)] per metric and box.
+        upper = log_h[:, self.high]  # B x m I
+        # q = psi(low) / psi(high) < 1; kept off 1 for strips too thin to tell apart.
+        q = np.exp(np.minimum(log_h[:, self.low] - upper, -1e-14)) * self.share
+        rest = 1.0 - q
+        total = (upper + np.log(rest)).reshape(B, m, -1).sum(axis=1)  # B x I
         top = total.max(axis=1, keepdims=True)
         weight = np.exp(total - top)
         norm = weight.sum(axis=1, keepdims=True)
-        weight /= norm
-        by_mean = np.empty_like(mean)
-        by_sd = np.empty_like(sd)
-        for j, (_, d_mean, d_sd) in enumerate(parts):
-            by_mean[j] = np.add.reduceat(weight * d_mean, self.starts, axis=1)
-            by_sd[j] = np.sum(weight * d_sd, axis=1)
-        return top[:, 0] + np.log(norm[:, 0]) - np.log(self.worlds), by_mean, by_sd
 
-    @staticmethod
-    def _widths(side: _Side, mean: Array, sd: Array) -> tuple[Array, Array, Array]:
-        """Return log [psi(high) - psi(low)] per box (B x I) and its derivatives by mean and deviation."""
-        z = (side.values - mean[:, side.world]) / sd[:, None]  # B x T
-        if side.rate:
-            log_h, by_mean, by_sd = log_psi_exponential(side.values, z, sd[:, None], side.rate)
-        else:
-            log_h, by_mean, by_sd = log_psi(z)
-            log_h += np.log(sd)[:, None]
-            by_mean /= -sd[:, None]
-            by_sd /= sd[:, None]
-        upper = log_h[:, side.high]
-        # q = psi(low) / psi(high) < 1; kept off 1 for strips too thin to tell apart.
-        q = np.exp(np.minimum(log_h[:, side.low] - upper, -1e-14)) * side.share
-        rest = 1.0 - q
-        d_mean = (by_mean[:, side.high] - q * by_mean[:, side.low]) / rest
-        d_sd = (by_sd[:, side.high] - q * by_sd[:, side.low]) / rest
-        return upper + np.log(rest), d_mean, d_sd
+        def slopes() -> tuple[Array, Array]:
+            share = np.tile(weight / norm, m) / rest  # B x m I
+            by_mean, by_sd = psi_slopes()
+            d_mean = share * (by_mean[:, self.high] - q * by_mean[:, self.low])
+            d_sd = share * (by_sd[:, self.high] - q * by_sd[:, self.low])
+            by_world = np.add.reduceat(d_mean.reshape(B, m, -1), self.starts, axis=2)
+            return by_world.transpose(1, 0, 2), d_sd.reshape(B, m, -1).sum(axis=2).T
+
+        return top[:, 0] + np.log(norm[:, 0]) - np.log(self.worlds), slopes
+
+    def _psi(self, mean: Array, sd: Array) -> tuple[Array, Slopes]:
+        """Return log psi at all thresholds (B x T), and its derivatives by mean and deviation.
+
+        Args:
+            mean: means (B x m W).
+            sd: deviations (B x m).
+        """
+        log_sd, sd = np.log(sd)[:, self.metric], sd[:, self.metric]  # B x T
+        z = (self.values - mean[:, self.mean]) / sd
+        if not self.plain.size:
+            return log_psi_exponential(self.values, z, sd, self.rates)
+        plain, curved = self.plain, self.curved
+        log_h, ratios = log_psi(z[:, plain] if curved.size else z)
+        if not curved.size:
+            return log_h + log_sd, lambda: _scaled(ratios(), sd)
+        value = np.empty_like(z)
+        value[:, plain] = log_h + log_sd[:, plain]
+        value[:, curved], curved_slopes = log_psi_exponential(
+            self.values[curved], z[:, curved], sd[:, curved], self.rates[curved]
+        )
+
+        def slopes() -> tuple[Array, Array]:
+            by_mean, by_sd = np.empty_like(z), np.empty_like(z)
+            by_mean[:, plain], by_sd[:, plain] = _scaled(ratios(), sd[:, plain])
+            by_mean[:, curved], by_sd[:, curved] = curved_slopes()
+            return by_mean, by_sd
+
+        return value, slopes
 
 
-def _side(low: Array, high: Array, world: Ints, rate: float, floor: float, hope: float) -> _Side:
+def _scaled(ratios: tuple[Array, Array], sd: Array) -> tuple[Array, Array]:
+    """Return the derivatives of log psi by mean and deviation, from those of `log_psi`."""
+    return ratios[0] / -sd, ratios[1] / sd
+
+
+def _side(low: Array, high: Array, world: Ints, floor: float, hope: float) -> _Side:
     open_ = ~np.isfinite(low)
     share = 1.0 - open_
     if hope < 1.0:
@@ -205,12 +260,11 @@ def _side(low: Array, high: Array, world: Ints, rate: float, floor: float, hope:
         np.minimum.at(lowest, world, np.where(open_, high, low))
         low, share = np.where(open_, lowest[world], low), np.where(open_, 1.0 - hope, 1.0)
     keys = np.concatenate([np.stack([world, high], axis=1), np.stack([world, low], axis=1)])
-    keys = keys[np.isfinite(keys[:, 1])]
-    unique, where = np.unique(keys, axis=0, return_inverse=True)
-    where = where.reshape(-1)
-    at_low = np.full(low.size, -1, dtype=np.intp)
-    at_low[np.isfinite(low)] = where[high.size :]
-    return _Side(unique[:, 1], unique[:, 0].astype(np.intp), where[: high.size], at_low, share, rate)
+    bounded = np.isfinite(keys[:, 1])
+    unique, where = np.unique(keys[bounded], axis=0, return_inverse=True)
+    at = np.zeros(keys.shape[0], dtype=np.intp)
+    at[bounded] = where.reshape(-1)
+    return _Side(unique[:, 1], unique[:, 0].astype(np.intp), at[: high.size], at[high.size :], share)
 
 
 class ScalarisedImprovement:
@@ -259,25 +313,29 @@ class ScalarisedImprovement:
         self.thresholds = _model_scale(thresholds, rates)
         self.worlds = worlds
 
-    def log_value(self, mean: Array, sd: Array) -> tuple[Array, Array, Array]:
+    def log_value(self, mean: Array, sd: Array) -> tuple[Array, Slopes]:
         """Return log EHVI up to a constant (B), and its derivatives as `Improvement` says."""
         total: Array = np.repeat(self.log_weight[None, :], mean.shape[1], axis=0)  # B x I
-        slopes, zs = [], []
+        parts = []
         for j in range(mean.shape[0]):
             z = (self.thresholds[:, j] - mean[j][:, self.world]) / sd[j][:, None]
             log_Phi = log_ndtr(z)
             total += log_Phi
-            slopes.append(np.exp(-0.5 * z * z - _LOG_ROOT_TAU - log_Phi))  # d log Phi / dz
-            zs.append(z)
-        value = logsumexp(total, axis=1)
-        weight = np.exp(total - value[:, None])
-        onehot = (self.world[:, None] == np.arange(self.worlds)).astype(np.float64)  # I x W
-        by_mean, by_sd = np.empty_like(mean), np.empty_like(sd)
-        for j, (slope, z) in enumerate(zip(slopes, zs, strict=True)):
-            pull = weight * slope / sd[j][:, None]
-            by_mean[j] = -pull @ onehot
-            by_sd[j] = -np.sum(pull * z, axis=1)
-        return np.asarray(value), by_mean, by_sd
+            parts.append((z, log_Phi))
+        value = np.asarray(logsumexp(total, axis=1))
+
+        def slopes() -> tuple[Array, Array]:
+            weight = np.exp(total - value[:, None])
+            onehot = (self.world[:, None] == np.arange(self.worlds)).astype(np.float64)  # I x W
+            by_mean, by_sd = np.empty_like(mean), np.empty_like(sd)
+            for j, (z, log_Phi) in enumerate(parts):
+                slope = np.exp(-0.5 * z * z - _LOG_ROOT_TAU - log_Phi)  # d log Phi / dz
+                pull = weight * slope / sd[j][:, None]
+                by_mean[j] = -pull @ onehot
+                by_sd[j] = -np.sum(pull * z, axis=1)
+            return by_mean, by_sd
+
+        return value, slopes
 
 
 def expected_improvement(

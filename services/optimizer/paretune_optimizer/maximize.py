@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -231,28 +232,26 @@ def _sweep(acquisition: Acquisition, Z: Array, taken: Array, deadline: Deadline)
 def neighbours(encoding: Encoding, z: Array) -> Array:
     """Return points (B x p) that differ from a snapped point (p) in one active discrete parameter."""
     on = encoding.active(z[None, :])[0]
-    moves: list[Array] = []
-    for i, axis in enumerate(encoding.axes):
-        if axis.shape is Shape.CONTINUOUS or not on[i]:
-            continue
-        level = float(axis.level(z[i : i + 1])[0])
-        goals = _goals(axis, level)
-        block = np.repeat(z[None, :], goals.size, axis=0)
-        block[:, i] = axis.at_level(goals)
-        moves.append(block)
-    if not moves:
-        return np.empty((0, z.size))
-    return encoding.snap(np.vstack(moves))
+    discrete = [i for i, axis in enumerate(encoding.axes) if axis.shape is not Shape.CONTINUOUS and on[i]]
+    goals = [_goals(encoding.axes[i], float(z[i])) for i in discrete]
+    sizes = [goal.size for goal in goals]
+    moves = np.repeat(z[None, :], sum(sizes), axis=0)
+    if moves.shape[0]:
+        moves[np.arange(moves.shape[0]), np.repeat(discrete, sizes)] = np.concatenate(goals)
+    # Another parent may wake or silence its children.
+    return encoding.snap(moves) if encoding.conditional else moves
 
 
-def _goals(axis: Axis, level: float) -> Array:
-    """Return levels worth trying instead of a level: all of few, neighbours near and far of many."""
+@lru_cache(maxsize=4096)
+def _goals(axis: Axis, z: float) -> Array:
+    """Return coordinates worth trying instead of one: all of few, neighbours near and far of many."""
+    level = float(axis.level(np.array([z]))[0])
     if axis.shape is Shape.CATEGORICAL or not axis.relaxed:
         stride = max(1, -(-axis.levels // SWEEP_CHOICES))
         goals = {(level + stride * k) % axis.levels for k in range(1, min(axis.levels, SWEEP_CHOICES))}
     else:
         # On a log axis a sixteenth of the coordinate, not of the levels, is the same step everywhere.
-        z = float(axis.at_level(np.array([level]))[0])
         far = axis.level(np.array([max(z - 1 / 16, 0.0), min(z + 1 / 16, 1.0)])).tolist()
         goals = {level - 1.0, level + 1.0, *far}
-    return np.array(sorted(goal for goal in goals if 0.0 <= goal < axis.levels and goal != level))
+    levels = sorted(goal for goal in goals if 0.0 <= goal < axis.levels and goal != level)
+    return axis.snap(axis.at_level(np.array(levels)))
