@@ -138,4 +138,6 @@ def test_exponential_psi_tends_to_the_plain_one_for_small_rates():
     t = z * sd
     plain = log_psi(z)[0] + np.log(sd)
     for rate in (1e-3, -1e-3, 1e-4, -1e-7):
-        assert np.allclose(log_psi_exponential(t, z, sd, np.array([rate]))[0], plain, atol=20 * abs(rate) + 1e-6)
+        assert np.allclose(
+            log_psi_exponential(t, z, sd, np.array([rate]))[0], plain, atol=20 * abs(rate) + 1e-6
+        )

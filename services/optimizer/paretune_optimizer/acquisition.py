@@ -34,6 +34,8 @@ DRAWN = 40
 BASELINE = 160
 RANKED = 1000
 NOISY = 0.15
+_LOWEST = -1e300
+"""Stands for what is not a number, too: `numpy.fmax` prefers numbers."""
 PRIOR_TRIALS = 10.0
 """The density of the parameters' priors enters to the power of this over n, as in Hvarfner et al. 2022
 (arXiv 2204.11051), so that a wrong belief costs trials but not the search."""
@@ -76,7 +78,7 @@ class Acquisition:
             total = total + chance.power * chance.log_probability(X)
         if self.trust:
             total = total + self.trust * log_density(self.encoding.axes, Z)
-        return np.maximum(np.nan_to_num(total, nan=-np.inf), -1e300)
+        return np.fmax(total, _LOWEST)
 
     def value_and_gradient(self, Z: Array) -> tuple[Array, Array]:
         """Return the log acquisition (B) and its gradient by the relaxed coordinates (B x k)."""
@@ -96,8 +98,7 @@ class Acquisition:
         columns = gradient[:, self.encoding.relaxed_columns]
         if self.encoding.conditional:
             columns = columns * self.encoding.active(Z)[:, self.encoding.relaxed]
-        total = np.maximum(np.nan_to_num(total, nan=-np.inf), -1e300)
-        return total, np.nan_to_num(columns)
+        return np.fmax(total, _LOWEST), columns if np.all(np.isfinite(columns)) else np.nan_to_num(columns)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,9 @@ class Encoding:
         self.groups: Ints = np.array(groups, dtype=np.intp)  # D
         self.relaxed = [i for i, axis in enumerate(self.axes) if axis.relaxed]
         self.relaxed_columns = [self.column[i] for i in self.relaxed]
+        self._categorical = [i for i, axis in enumerate(self.axes) if axis.shape is Shape.CATEGORICAL]
+        self._numeric = [i for i, axis in enumerate(self.axes) if axis.shape is not Shape.CATEGORICAL]
+        self._numeric_columns = [self.column[i] for i in self._numeric]
 
     @property
     def dimension(self) -> int:
@@ -115,12 +118,9 @@ class Encoding:
     def features(self, Z: Array) -> Array:
         """Return model features (n x D) of coordinates (n x p); relaxed coordinates pass unchanged."""
         X = np.zeros((Z.shape[0], self.groups.size))
-        rows = np.arange(Z.shape[0])
-        for i, axis in enumerate(self.axes):
-            if axis.shape is Shape.CATEGORICAL:
-                X[rows, self.column[i] + Z[:, i].astype(np.intp)] = np.sqrt(0.5)
-            else:
-                X[:, self.column[i]] = Z[:, i]
+        X[:, self._numeric_columns] = Z[:, self._numeric]
+        for i in self._categorical:
+            X[np.arange(Z.shape[0]), self.column[i] + Z[:, i].astype(np.intp)] = np.sqrt(0.5)
         if self._indicators:
             X[:, -len(self._indicators) :] = self.active(Z)[:, self._indicators]
         return X

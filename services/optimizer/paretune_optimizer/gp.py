@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-from paretune_optimizer.kernels import matern52, matern52_with_slope, squared_distance
+from paretune_optimizer.kernels import diagonal, matern52, matern52_with_slope, squared_distance
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]
@@ -116,7 +116,7 @@ def cholesky(K: Array, scale: float) -> Array:
     """
     for jitter in JITTERS:
         lifted = K.copy()
-        lifted[np.diag_indices_from(lifted)] += jitter * scale
+        diagonal(lifted)[:] += jitter * scale
         L, info = lapack.dpotrf(lifted, lower=1, clean=1)
         if info == 0 and np.all(np.isfinite(np.diagonal(L))):
             return L
@@ -159,7 +159,7 @@ class GaussianProcess:
             self.inverse_L, whitened = np.zeros((0, 0)), np.zeros(0)
         else:
             K = self.signal * matern52(squared_distance(self.Xs, self.Xs))
-            K[np.diag_indices_from(K)] += (self.nugget + rows.variance) / rows.count
+            diagonal(K)[:] += (self.nugget + rows.variance) / rows.count
             self.inverse_L = _invert_lower(cholesky(K, self.signal))
             one = self.inverse_L.sum(axis=1)
             self.mean = float(one @ (self.inverse_L @ rows.y) / (one @ one))
@@ -249,7 +249,7 @@ class GaussianProcess:
         Xs = X * self.inverse_length
         V = (self.signal * matern52(squared_distance(Xs, self.Xs))) @ self.inverse_L.T  # b x n
         C = self.signal * matern52(squared_distance(Xs, Xs)) - V @ V.T
-        C[np.diag_indices_from(C)] += 1e-6 * self.signal
+        diagonal(C)[:] += 1e-6 * self.signal
         L = cholesky(C, self.signal)
         inverse = _invert_lower(L)
         values = self.mean + (V @ self.whitened[:, 0])[None, :] + normals @ L.T  # W x b
@@ -281,7 +281,8 @@ class GaussianProcess:
 
 
 def _invert_lower(L: Array) -> Array:
+    """Return the inverse of a lower triangular matrix, whose upper triangle must be clean."""
     inverse, info = lapack.dtrtri(L, lower=1)
     if info:
         raise np.linalg.LinAlgError("singular triangular factor")
-    return np.ascontiguousarray(np.tril(inverse))
+    return np.ascontiguousarray(inverse)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from paretune_optimizer.gp import Rows
-from paretune_optimizer.kernels import matern52_with_slope, squared_distance
+from paretune_optimizer.kernels import diagonal, matern52_with_slope, squared_distance
 
 Array = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ def objective(theta: Array, rows: Rows) -> tuple[float, Array]:
     X = rows.X / length[rows.groups]
     R, slope = matern52_with_slope(squared_distance(X, X))
     K = s2 * R
-    K[np.diag_indices_from(K)] += (nugget + rows.variance) / rows.count
+    diagonal(K)[:] += (nugget + rows.variance) / rows.count
     inverse, logdet = _inverse(K)
     if inverse is None:
         return HOPELESS, np.zeros_like(theta)
@@ -142,11 +142,10 @@ def _inverse(K: Array) -> tuple[Array | None, float]:
     L, info = lapack.dpotrf(K, lower=1, clean=1)
     if info:
         return None, 0.0
-    diagonal = np.diagonal(L)
-    logdet = 2.0 * float(np.sum(np.log(diagonal)))
+    logdet = 2.0 * float(np.sum(np.log(diagonal(L))))
     inverse, info = lapack.dpotri(L, lower=1, overwrite_c=1)
     if info:
         return None, 0.0
-    inverse = np.tril(inverse)
-    inverse = inverse + np.tril(inverse, -1).T
+    inverse = inverse + inverse.T  # its upper triangle was clean
+    diagonal(inverse)[:] *= 0.5
     return inverse, logdet

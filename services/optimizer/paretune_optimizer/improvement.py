@@ -186,7 +186,9 @@ class BoxImprovement:
         self.values = np.concatenate([side.values for side in sides])  # T of all metrics
         self.metric = np.repeat(np.arange(rates.size), counts)
         self.mean = self.metric * self.worlds + np.concatenate([side.world for side in sides])
-        self.high = np.concatenate([side.high + at for side, at in zip(sides, begin[:-1], strict=True)])  # m I
+        self.high = np.concatenate(
+            [side.high + at for side, at in zip(sides, begin[:-1], strict=True)]
+        )  # m I
         self.low = np.concatenate([side.low + at for side, at in zip(sides, begin[:-1], strict=True)])
         self.share = np.concatenate([side.share for side in sides])
         self.rates = rates[self.metric]

@@ -34,10 +34,15 @@ def squared_distance(A: Array, B: Array) -> Array:
         Array (a x b), never negative. The products lose about eight digits for points closer than 1e-8 of a
         length scale, far below any distance the optimizer proposes.
     """
-    r2 = A @ (-2.0 * B.T)
+    r2 = (-2.0 * A) @ B.T
     r2 += np.einsum("ij,ij->i", A, A)[:, None]
     r2 += np.einsum("ij,ij->i", B, B)[None, :]
     return np.maximum(r2, 0.0, out=r2)
+
+
+def diagonal(K: Array) -> Array:
+    """Return the diagonal (n) of a square matrix (n x n) as a view to read and to write."""
+    return np.einsum("ii->i", K)
 
 
 def matern52(r2: Array) -> Array:

@@ -74,7 +74,7 @@ def ascend(objective: Objective, Z: Array, free: Sequence[int], iterations: int,
         live &= np.max(np.abs(d), axis=1) > TOLERANCE
         if not np.any(live) or stop.over:
             break
-        trial = np.clip(x + step[:, None] * d, 0.0, 1.0)
+        trial = np.minimum(np.maximum(x + step[:, None] * d, 0.0), 1.0)
         moved = Z.copy()
         moved[rows] = trial
         # `active` and the features read snapped parents only, and those do not move here.
@@ -96,7 +96,7 @@ def _direction(x: Array, g: Array, H: Array) -> Array:
     """Return projected ascent directions (B x k), at most a quarter of the range long in any coordinate."""
     held = ((x <= 0.0) & (g < 0.0)) | ((x >= 1.0) & (g > 0.0))
     inner = np.where(held, 0.0, g)
-    d = np.einsum("bij,bj->bi", H, inner)
+    d = np.matmul(H, inner[:, :, None])[:, :, 0]
     d[held] = 0.0
     # A direction that does not climb (held variables bend it) falls back to the gradient.
     flat = np.einsum("bk,bk->b", d, inner) <= 0.0
@@ -108,16 +108,16 @@ def _direction(x: Array, g: Array, H: Array) -> Array:
 def _update(H: Array, s: Array, y: Array, good: Mask, scaled: Mask) -> None:
     """Update inverse Hessians of the negated objective in place where curvature is positive."""
     sy = np.einsum("bk,bk->b", s, y)
-    use = good & (sy > 1e-10 * np.linalg.norm(s, axis=1) * np.linalg.norm(y, axis=1)) & (sy > 1e-300)
-    index = np.flatnonzero(use)
-    if index.size == 0:
-        return
-    s, y, sy = s[index], y[index], sy[index]
-    first = ~scaled[index]
-    H[index[first]] *= (sy / np.einsum("bk,bk->b", y, y))[first, None, None]
-    scaled[index] = True
-    rho = 1.0 / sy
-    Hy = np.einsum("bij,bj->bi", H[index], y)
+    size = np.sqrt(np.einsum("bk,bk->b", s, s) * np.einsum("bk,bk->b", y, y))
+    use = good & (sy > 1e-10 * size) & (sy > 1e-300)
+    first = use & ~scaled
+    if np.any(first):
+        H[first] *= (sy[first] / np.einsum("bk,bk->b", y[first], y[first]))[:, None, None]
+        scaled |= first
+    # The others get an update of zero.
+    s, y, rho = np.where(use[:, None], s, 0.0), np.where(use[:, None], y, 0.0), use / np.where(use, sy, 1.0)
+    Hy = np.matmul(H, y[:, :, None])[:, :, 0]
     bend = rho * (1.0 + rho * np.einsum("bk,bk->b", y, Hy))
-    cross = (rho[:, None] * Hy)[:, :, None] * s[:, None, :]
-    H[index] += bend[:, None, None] * s[:, :, None] * s[:, None, :] - cross - cross.transpose(0, 2, 1)
+    v = 0.5 * bend[:, None] * s - rho[:, None] * Hy
+    half = v[:, :, None] * s[:, None, :]
+    H += half + half.transpose(0, 2, 1)
