@@ -106,7 +106,8 @@ def log_psi_exponential(t: Array, z: Array, sd: Array, rate: Array) -> tuple[Arr
         rate: not zero (broadcastable to z).
 
     Returns:
-        Logarithm (B x T) and, when called, derivatives by mean and deviation (B x T). For |s| below 1e-5 g is straight over the range that matters, and `log_psi` applies.
+        Logarithm (B x T) and, when called, derivatives by mean and deviation (B x T). For |s| below 1e-5 g is
+        straight over the range that matters, and `log_psi` applies.
     """
     size, sign = np.abs(rate), np.sign(rate)
     s = np.broadcast_to(rate * sd, z.shape)
