@@ -1,13 +1,17 @@
-"""Single figures that are promised: the merged front, fronts of 10,000 observations, suggestions made ahead.
+"""Single figures that are promised: the merged front, fronts of 10,000 observations, answers to Suggest.
 
 Each is a line of JSON, by what and seed; what was done is not done again.
 """
 
 import json
+import re
 import statistics
 import tempfile
+import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,8 @@ from benchmarks.comparison.methods import METHODS, timed
 from benchmarks.comparison.problems import PROBLEMS, Array
 
 import paretune as pt
+from paretune.local import LOOPBACK, LocalClient, Suite, free_ports
+from paretune.local.service import Service
 from paretune_optimizer.hypervolume import hypervolume
 from paretune_optimizer.pareto import non_dominated
 
@@ -66,34 +72,85 @@ def long_front(_seed: int) -> dict[str, Any]:
     return {"milliseconds": round(statistics.median(times), 2), "efficient": int(efficient.sum())}
 
 
-def made_ahead(_seed: int, training: float = 0.6, count: int = 70) -> dict[str, Any]:
-    """Time Suggest through gRPC, milliseconds by the clock, when suggestions are made while one trains."""
-    problem, waits = PROBLEMS["diatom1"], []
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        pt.local(Path(folder) / "tune.db") as client,
-    ):
+def questions(_seed: int) -> dict[str, Any]:
+    """Time Suggest through gRPC, milliseconds by the clock, and count what was made before it was asked for.
+
+    `later`: asked half a second after the last report, as while a worker loads data, or for a further worker.
+    `at once`: asked right after it, when nothing can be ready that knows of the report. One worker that
+    trains for 0.3 s; four that train for one to three seconds each, so that reports of the others come
+    between.
+    """
+    told: dict[str, Any] = {}
+    for workers, training in ((1, (0.3, 0.3)), (4, (1.0, 3.0))):
+        for name, pause in (("later", 0.5), ("at once", 0.0)):
+            told[f"{name}, {workers} at work"] = _asked(workers, training, pause)
+    return told
+
+
+def _asked(workers: int, training: tuple[float, float], pause: float, count: int = 80) -> dict[str, float]:
+    problem, waits, numbers = PROBLEMS["diatom1"], list[float](), free_ports()[0]
+    rng = np.random.default_rng(0)
+    lasts = iter(rng.uniform(*training, count + workers).tolist())
+    with tempfile.TemporaryDirectory() as folder, _Watched(Path(folder) / "tune.db", numbers) as client:
         experiment = client.create_experiment(
-            name="ahead",
+            name="asked",
             parameters=problem.parameters,
             metrics=[pt.Maximize("accuracy"), pt.Minimize("seconds")],
             observation_budget=count,
         )
-        for _ in range(count):
-            start = time.perf_counter()
-            suggestion = experiment.suggest()
-            waits.append(1e3 * (time.perf_counter() - start))
-            time.sleep(training)
-            accuracy, seconds = problem.values(suggestion.assignments)
-            experiment.observe(suggestion, {"accuracy": accuracy, "seconds": seconds})
+
+        def work() -> None:
+            for _ in range(count // workers):
+                start = time.perf_counter()
+                suggestion = experiment.suggest()
+                waits.append(1e3 * (time.perf_counter() - start))
+                time.sleep(next(lasts))
+                accuracy, seconds = problem.values(suggestion.assignments)
+                experiment.observe(suggestion, {"accuracy": accuracy, "seconds": seconds})
+                time.sleep(pause)
+                if len(waits) == count // 3:
+                    before.update(_made(numbers))
+
+        before = dict[str, float]()
+        threads = [threading.Thread(target=work) for _ in range(workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        made = {name: number - before.get(name, 0.0) for name, number in _made(numbers).items()}
     late = np.array(waits[count // 3 :])  # those that a model makes
-    return {"p50": round(float(np.median(late)), 2), "p99": round(float(np.quantile(late, 0.99)), 2)}
+    return {
+        "p50": round(float(np.median(late)), 2),
+        "p99": round(float(np.quantile(late, 0.99)), 2),
+        "ready": round(made.get("ahead", 0.0) / sum(made.values()), 3),
+    }
+
+
+def _made(port: int) -> dict[str, float]:
+    """Return how many suggestions an Optimizer has made so far, by when: `paretune_suggestions_total`."""
+    with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=20) as reply:
+        text = reply.read().decode()
+    found = re.findall(r'^paretune_suggestions_total\{made="(\w+)"\} (\S+)$', text, re.MULTILINE)
+    return {name: float(number) for name, number in found}
+
+
+class _Watched(LocalClient):
+    """Services on this machine whose Optimizer shows its numbers at a port of loopback."""
+
+    def __init__(self, database: Path, numbers: int) -> None:
+        class Shown(Suite):
+            def services(self) -> list[Service]:
+                store, optimizer = super().services()
+                shown = ("--metrics", f"{LOOPBACK}:{numbers}")
+                return [store, replace(optimizer, arguments=(*optimizer.arguments, *shown))]
+
+        super().__init__(Shown(database, free_ports()))
 
 
 CLAIMS: dict[str, Callable[[int], dict[str, Any]]] = {
     "merged front": merged_front,
     "front of 10,000": long_front,
-    "made ahead": made_ahead,
+    "questions": questions,
 }
 
 

@@ -38,6 +38,12 @@ class _Numbers:
             "paretune_work_seconds", "Time of one piece of work, such as fitting a model and suggesting.",
             labelnames=["work"], buckets=_SECONDS, registry=self.registry,
         )  # fmt: skip
+        self.suggestions = Counter(
+            "paretune_suggestions",
+            "New suggestions, by when they were made.",
+            ["made"],
+            registry=self.registry,
+        )
         self.front_points = Gauge(
             "paretune_front_points", "Points of the Pareto front when it was last asked for.",
             ["experiment"], registry=self.registry,
@@ -101,6 +107,12 @@ def work(name: str) -> Iterator[None]:
     finally:
         if _numbers is not None:
             _numbers.work_seconds.labels(name).observe(time.perf_counter() - begin)
+
+
+def suggested(made: str, count: int) -> None:
+    """Count new suggestions that were made `ahead` of the question, were `awaited`, or made when `asked`."""
+    if _numbers is not None:
+        _numbers.suggestions.labels(made).inc(count)
 
 
 def gauge(name: str, text: str, read: Callable[[], Any]) -> None:

@@ -98,6 +98,9 @@ def test_queue_leases_models_and_fronts_are_shown(watched):
     assert value(store, "paretune_store_observations") == 4
     assert value(store, "paretune_store_leased") == 1
     assert value(optimizer, 'paretune_work_seconds_count{work="fit"}') >= 1
+    made = re.findall(r'^paretune_suggestions_total\{made="(\w+)"\} (\S+)$', optimizer, re.MULTILINE)
+    assert {name for name, _ in made} <= {"ahead", "awaited", "asked"}
+    assert sum(float(count) for _, count in made) == 5
     (points,) = re.findall(r'^paretune_front_points\{experiment="[^"]+"\} (\S+)$', optimizer, re.MULTILINE)
     assert float(points) == 1
 

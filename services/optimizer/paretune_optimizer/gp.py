@@ -89,16 +89,14 @@ def merge_replicates(X: Array, y: Array, variance: Array, groups: Ints) -> Rows:
     Returns:
         Rows in the order in which their points first appear.
     """
-    keys = np.column_stack([X, variance])
-    _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")
-    rank = np.empty_like(order)
-    rank[order] = np.arange(order.size)
-    label = rank[inverse.reshape(-1)]
+    seen: dict[bytes, int] = {}
+    keys = [row.tobytes() for row in np.column_stack([X, variance])]
+    label = np.array([seen.setdefault(key, len(seen)) for key in keys], dtype=np.intp)
     count = np.bincount(label).astype(np.float64)
     mean = np.bincount(label, weights=y) / count
     scatter = float(np.sum((y - mean[label]) ** 2))
-    return Rows(X[first[order]], mean, count, variance[first[order]], scatter, groups)
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(label), prepend=-1))
+    return Rows(X[first], mean, count, variance[first], scatter, groups)
 
 
 def cholesky(K: Array, scale: float) -> Array:

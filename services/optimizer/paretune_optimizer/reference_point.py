@@ -181,4 +181,4 @@ def reference_point(thresholds: Array, ends: Array, broad: Array, stance: Stance
 def posterior_means(encoding: Encoding, processes: list[GaussianProcess], Z: Array) -> Array:
     """Return the posterior means (B x m) of processes at coordinates (B x p)."""
     X = encoding.features(Z)
-    return np.stack([gp.predict(X)[0][:, 0] for gp in processes], axis=1)
+    return np.stack([gp.mean_at(X) for gp in processes], axis=1)

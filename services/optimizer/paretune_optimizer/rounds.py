@@ -112,18 +112,22 @@ class Rounds:
         self, view: View, asked: Sequence[Wanted], deadline: float
     ) -> list[pb.LeaseSuggestionsRequest]:
         """The requests of the first of those who ask, now with proposals."""
+        begun = time.monotonic()
         experiment, sequence = asked[0].probe.experiment_id, max(one.sequence for one in asked)
         current = self._feed.view(experiment, sequence, deadline - time.monotonic(), patient=True)
         async with current as (_, history):
             served = _together(history, asked)
             first, count = view.ordinal + 1, sum(one.missing for one in served)
             proposals = self._ahead.take(view, count) if self._ahead else None
+            made = "ahead" if proposals and view.taken and view.taken.made <= begun else "awaited"
             if proposals is None:
+                made = "asked"
                 limit = min(min(one.limit, one.deadline - time.monotonic() - MARGIN) for one in served)
                 with metrics.work("suggest"):
                     work = partial(suggest, history, count, first, limit)
                     loop = asyncio.get_running_loop()
                     proposals = await finished(loop.run_in_executor(self._executor, work))
+            metrics.suggested(made, len(proposals))
             failpoints.hit("suggest_after_compute")
         return list(_shared_out(served, proposals, first))
 
