@@ -14,6 +14,7 @@ from paretune_optimizer.reference_point import (
     NEAR,
     ROOM,
     WIDE,
+    posterior_means,
     predicted_ends,
     reference_point,
     stance_of,
@@ -63,8 +64,9 @@ def test_ends_of_the_predicted_front_reach_beyond_the_data(stance):
     surrogate = surrogate_of(history)
     processes = [surrogate.metrics[j].gp for j in (0, 1)]
     stop = Deadline(lambda: 0.0, math.inf)
-    found = predicted_ends(history.encoding, processes, [], Floors.none(2), rng.random((50, 2)), stance, stop)
-    Z, means = found
+    encoding, candidates = history.encoding, rng.random((50, 2))
+    at = posterior_means(encoding, processes, candidates)
+    Z, means = predicted_ends(encoding, processes, [], Floors.none(2), candidates, at, stance, stop)
     assert means.shape == (2, 2)
     assert Z[1, 0] < 0.05
     assert Z[0, 0] > 0.8

@@ -203,8 +203,8 @@ class BoxImprovement:
         upper = log_h[:, self.high]  # B x m I
         # q = psi(low) / psi(high) < 1; kept off 1 for strips too thin to tell apart.
         q = np.exp(np.minimum(log_h[:, self.low] - upper, -1e-14)) * self.share
-        rest = 1.0 - q
-        total = (upper + np.log(rest)).reshape(B, m, -1).sum(axis=1)  # B x I
+        rest = 1.0 - q  # at least 1e-14, so that the product of three is above zero
+        total = upper.reshape(B, m, -1).sum(axis=1) + np.log(rest.reshape(B, m, -1).prod(axis=1))  # B x I
         top = total.max(axis=1, keepdims=True)
         weight = np.exp(total - top)
         norm = weight.sum(axis=1, keepdims=True)

@@ -55,9 +55,9 @@ def ascend(objective: Objective, Z: Array, free: Sequence[int], iterations: int,
         End points (B x p), inside [0, 1] and the linear constraints (as far as relaxed ints can tell), none
         worse than its start.
     """
-    Z = Z.copy()
+    moved = Z.copy()
     if not free or Z.shape[0] == 0:
-        return Z
+        return moved
     encoding = objective.encoding
     pick = [encoding.relaxed.index(i) for i in free]
     B, k = Z.shape[0], len(free)
@@ -75,7 +75,6 @@ def ascend(objective: Objective, Z: Array, free: Sequence[int], iterations: int,
         if not np.any(live) or stop.over:
             break
         trial = np.minimum(np.maximum(x + step[:, None] * d, 0.0), 1.0)
-        moved = Z.copy()
         moved[rows] = trial
         # `active` and the features read snapped parents only, and those do not move here.
         # All rows are evaluated, finished ones too: an objective may depend on the row.
@@ -85,11 +84,12 @@ def ascend(objective: Objective, Z: Array, free: Sequence[int], iterations: int,
         s = trial - x
         good = live & (new_value >= value + ARMIJO * np.einsum("bk,bk->b", s, g))
         _update(H, s, g - new_gradient, good, scaled)
-        x[good], g[good], value[good] = trial[good], new_gradient[good], new_value[good]
-        Z[rows] = x
+        x, g = np.where(good[:, None], trial, x), np.where(good[:, None], new_gradient, g)
+        value = np.where(good, new_value, value)
         step = np.where(good, np.minimum(1.0, 2.0 * step), 0.35 * step)
         live &= step > 1e-4
-    return Z
+    moved[rows] = x
+    return moved
 
 
 def _direction(x: Array, g: Array, H: Array) -> Array:

@@ -110,6 +110,7 @@ def predicted_ends(
     conditions: list[Chance],
     floors: Floors,
     candidates: Array,
+    mean: Array,
     stance: Stance,
     stop: Stop,
 ) -> tuple[Array, Array]:
@@ -121,6 +122,7 @@ def predicted_ends(
         conditions: chances of feasibility, which the ends must keep as well.
         floors: values beyond which a metric is not expected to get.
         candidates: snapped coordinates to start from (B x p), at least one.
+        mean: posterior means there (B x m).
         stance: how far to look.
         stop: when to stop refining.
 
@@ -128,7 +130,6 @@ def predicted_ends(
         Snapped coordinates (m x p), one for each metric given up, and their posterior means (m x m).
     """
     m = len(processes)
-    mean = posterior_means(encoding, processes, candidates)  # B x m
     log_chance = np.zeros(candidates.shape[0])
     X = encoding.features(candidates)
     for chance in conditions:

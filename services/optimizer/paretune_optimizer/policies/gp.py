@@ -61,10 +61,12 @@ def propose(history: History, ordinal: int, pending: Array, taken: Array, deadli
     start = np.vstack([candidates, known.Z[known.efficient]])
     stance, turn = stance_of(ordinal, len(processes))
     floors = floors_of(history, surrogate)
-    ends, means = predicted_ends(history.encoding, processes, conditions, floors, start, stance, deadline)
-    broad = posterior_means(history.encoding, processes, candidates)
+    broad = posterior_means(history.encoding, processes, start)
+    ends, means = predicted_ends(
+        history.encoding, processes, conditions, floors, start, broad, stance, deadline
+    )
     bounds = standardised_thresholds(history, surrogate)
-    reference = reference_point(bounds, means, broad, stance, turn, len(history))
+    reference = reference_point(bounds, means, broad[: candidates.shape[0]], stance, turn, len(history))
     worlds = generator(history.experiment.seed, ordinal, Stream.WORLDS)
     cheap, full = build(history, surrogate, known, pending, reference, means.min(axis=0), floors, worlds)
     best: Array | None
