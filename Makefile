@@ -38,16 +38,15 @@ test-clients: .venv/dev ## Build the clients in Node, Go and C++ and run the con
 test-dashboard: .venv/dev chromium ## The dashboard's tests alone, in a real browser; screenshots go to results/dashboard.
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/dashboard $(ARGS)
 
-test-reliability: .venv/dev ## Kills, power loss, bad disks and networks, overload, broken builds: half an hour; prints a table.
-	@$(BIN)/python tests/reliability/lanes.py reliability $(ARGS)
+test-reliability: .venv/dev ## Kills, power loss, bad disks and networks, overload, broken builds: a quarter of an hour; prints a table.
+	@$(BIN)/python tests/lanes/run.py reliability $(ARGS)
 
 .PHONY: test-security
-test-security: .venv/dev .venv/security ## Doors, 600,000 bad messages, sources, supply chain: prints tables. OFFLINE=1: no advisories.
-	PARETUNE_LANE=full $(BIN)/python -m pytest -q -p no:xdist tests/security $(ARGS)
-	$(BIN)/python tools/supply_chain.py $(if $(OFFLINE),--offline) --sbom build/sbom
+test-security: .venv/dev .venv/security ## Doors, 600,000 bad messages, sources, supply chain; prints a table. OFFLINE=1: no advisories.
+	@OFFLINE=$(OFFLINE) $(BIN)/python tests/lanes/run.py security $(ARGS)
 
-soak: .venv/dev ## The same for longer, with ten minutes of load in each phase.
-	@$(BIN)/python tests/reliability/lanes.py soak $(ARGS)
+soak: .venv/dev ## What says more when it takes longer: load for ten minutes, rude callers, clocks, networks; prints a table.
+	@$(BIN)/python tests/lanes/run.py soak $(ARGS)
 
 images: .venv/dev ## Build the container images of store, optimizer and trainer; TARGETS="trainer-cpu" for others.
 	sh docker/images.sh $(TARGETS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "store")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "lanes"), str(HERE.parent / "store")]
 
 from nursery import Nursery  # noqa: E402
 

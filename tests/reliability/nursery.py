@@ -5,6 +5,7 @@ As a program this file is the process that forks; it reads one order a line, and
 the child.
 """
 
+import ctypes
 import importlib
 import json
 import os
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+PR_SET_PDEATHSIG = 1
+"""Of <sys/prctl.h>: what a service gets when the process that forked it ends, so that none is left."""
 
 
 @dataclass
@@ -126,6 +129,7 @@ def _become(order: Any) -> None:
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         log = os.open(order["log"], os.O_WRONLY | os.O_APPEND)
         quiet = os.open(os.devnull, os.O_RDONLY)
         for old, new in ((quiet, 0), (log, 1), (log, 2)):

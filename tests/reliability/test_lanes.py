@@ -78,6 +78,7 @@ def test_sixteen_reapers(tmp_path):
     judge("Sixteen reapers at once: every lease ends once", lambda: delivery.reapers(tmp_path, count), count)
 
 
+@pytest.mark.soak
 def test_clocks_and_delivery(tmp_path):
     count = rounds(2_000, 50_000, 200_000)
     judge(
@@ -96,6 +97,7 @@ def test_optimizer_kills(nursery, tmp_path):
     )
 
 
+@pytest.mark.soak
 def test_network(nursery, tmp_path):
     count, seconds = rounds(3, 14), rounds(1, 4, 10)
     judge(
@@ -114,6 +116,7 @@ def test_lost_replies(nursery, tmp_path):
     )
 
 
+@pytest.mark.soak
 @LONG
 def test_partition(tmp_path):
     needs("ip")
@@ -176,10 +179,12 @@ def test_backups(nursery, tmp_path):
     )
 
 
+@pytest.mark.alone
+@pytest.mark.soak
 def test_overload(nursery, tmp_path):
     seconds = rounds(1, 20, 600)
     judge(
         "200 workers, then 4 times the peak: bounded, advised, heartbeats first",
-        lambda: overload.run(nursery, tmp_path, seconds, strict=lanes.LANE != "ci"),
+        lambda: overload.run(nursery, tmp_path, seconds, strict=lanes.STRICT),
         rounds(100, 1000),
     )

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import grpc
+import uvloop
 from grpc_health.v1 import health, health_pb2_grpc
 from inside import Recorder
 
@@ -66,7 +67,7 @@ class Doors:
         self.tokens = folder / "tokens.json"
         self.audit = folder / "audit.jsonl"
         self.own = mint(self.tokens, Role.WRITE, "*")
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._executor = ThreadPoolExecutor(2)
         self._channels: dict[str, grpc.Channel] = {}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+import uvloop
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
@@ -97,7 +98,7 @@ class Driver:
     def __init__(self, open_store: Callable[[FakeClock], Store]) -> None:
         self.clock = FakeClock()
         self._open = open_store
-        self._runner = asyncio.Runner()
+        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
         self._numbers = itertools.count()
         self.store = self.run(self._opened())
 

@@ -1,6 +1,5 @@
 """Start the Optimizer: `python -m paretune_optimizer --help`."""
 
-import asyncio
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -15,7 +14,7 @@ from paretune.rpc import options
 from paretune.rpc.channel import open_async_channel
 from paretune.rpc.credentials import Credentials
 from paretune.rpc.logs import LogFormat, configure_logging
-from paretune.rpc.server import CannotListen, Serving, serve
+from paretune.rpc.server import CannotListen, Serving, run_service, serve
 from paretune.v1 import optimizer_pb2_grpc
 from paretune_optimizer.ahead import Ahead
 from paretune_optimizer.feed import Feed
@@ -109,7 +108,7 @@ def main(
         tls_server = options.server_tls(tls_cert, tls_key, client_ca)
         serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit, metrics_at)
         credentials = options.client_credentials(token_file, tls, ca, cert, key, insecure)
-        asyncio.run(run(serving, store, credentials, threads, capacity, ahead))
+        run_service(run(serving, store, credentials, threads, capacity, ahead))
     except (CannotListen, InvalidArgument) as error:
         sys.stderr.write(f"paretune optimizer: {error}\n")
         raise SystemExit(3) from None

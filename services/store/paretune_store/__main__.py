@@ -10,7 +10,7 @@ import typer
 
 from paretune.rpc import options
 from paretune.rpc.logs import LogFormat, configure_logging
-from paretune.rpc.server import CannotListen, Serving, serve
+from paretune.rpc.server import CannotListen, Serving, run_service, serve
 from paretune.v1 import store_pb2_grpc
 from paretune_store.backup import restore
 from paretune_store.database import CannotOpen
@@ -111,7 +111,7 @@ def main(
         options.begin_tracing("store", traces_to)
         tls_server = options.server_tls(tls_cert, tls_key, client_ca)
         serving = Serving(listen, plaintext, reflect, tls_server, tokens, audit, metrics_at)
-        asyncio.run(run(serving, database, network, keep_days))
+        run_service(run(serving, database, network, keep_days))
     except (CannotListen, CannotOpen) as error:
         sys.stderr.write(f"paretune store: {error}\n")
         raise SystemExit(getattr(error, "exit_code", 3)) from None

@@ -4,9 +4,10 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -135,6 +136,16 @@ def open_server(
         raise CannotListen(
             f"Cannot listen on {serving.listen}: {error}. Is another one running there?"
         ) from None
+
+
+def run_service(main: Coroutine[Any, Any, None]) -> None:
+    """Run a service to its end, on uvloop where that is installed (docs/decisions/0046)."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)
 
 
 async def serve(
