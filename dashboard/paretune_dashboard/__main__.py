@@ -10,6 +10,7 @@ import uvicorn
 
 from paretune.errors import InvalidArgument
 from paretune.rpc import options
+from paretune.rpc.listening import why_not
 from paretune.rpc.logs import configure_logging
 from paretune.rpc.server import CannotListen, Serving
 from paretune.rpc.tls import ServerTls
@@ -26,6 +27,8 @@ async def run(config: Config, doors: ServerTls | None) -> None:
         CannotListen: the address is taken.
         InvalidArgument: a file of the credentials cannot be used.
     """
+    if why := why_not(config.listen):
+        raise CannotListen(f"Cannot listen on {config.listen}: {why}.")
     host, _, port = config.listen.rpartition(":")
     server = uvicorn.Server(
         uvicorn.Config(
@@ -43,7 +46,7 @@ async def run(config: Config, doors: ServerTls | None) -> None:
     try:
         await server.serve()
     except SystemExit:
-        raise CannotListen(f"Cannot listen on {config.listen}. Is another one running there?") from None
+        raise CannotListen(f"Cannot listen on {config.listen}.") from None
 
 
 def main(

@@ -1,5 +1,6 @@
 """Experiments as YAML and trials as CSV; which workloads trainers offer."""
 
+import asyncio
 import csv
 import io
 from collections.abc import Iterator
@@ -31,8 +32,8 @@ async def parse(request: Request) -> Response:
     text = (await json_body(request)).get("yaml")
     if not isinstance(text, str) or len(text) > MAX_YAML:
         raise InvalidArgument.of("yaml", f"must be text of at most {MAX_YAML:,} characters")
-    made = wire.experiment_to_proto(parse_experiment(text, "experiment"))
-    return answer({"experiment": plain(made)})
+    made = await asyncio.to_thread(parse_experiment, text, "experiment")
+    return answer({"experiment": plain(wire.experiment_to_proto(made))})
 
 
 async def dump(request: Request) -> Response:

@@ -18,7 +18,7 @@ from paretune.limits import (
     MAX_UNIT_BYTES,
     MIN_TTL,
 )
-from paretune.parameters import check_name, is_number
+from paretune.parameters import check_kind, check_name, check_whole, is_number
 from paretune.space import SearchSpace
 from paretune.stopping import EarlyStopping, Fidelity
 
@@ -89,6 +89,8 @@ class Metric:
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        check_kind(self.goal, Goal, "goal", "Goal.MAXIMIZE or Goal.MINIMIZE")
+        check_kind(self.strategy, Strategy, "strategy", "one of Strategy")
         if self.threshold is not None and not isinstance(self.threshold, RelativeThreshold):
             if not is_number(self.threshold):
                 raise InvalidArgument.of("threshold.absolute", "must be a finite number")
@@ -219,17 +221,15 @@ class Experiment:
             )
         seen: set[str] = set()
         for index, metric in enumerate(self.metrics):
+            check_kind(metric, Metric, f"metrics[{index}]", "what Maximize or Minimize makes")
             if metric.name in seen:
                 raise InvalidArgument.of(f"metrics[{index}].name", f"{metric.name!r} is used twice")
             seen.add(metric.name)
         if not self.optimized_metrics:
             raise InvalidArgument.of("metrics", "has none with strategy OPTIMIZE")
-        if not 0 <= self.observation_budget <= MAX_BUDGET:
-            raise InvalidArgument.of("observation_budget", f"must be 0 (open) to {MAX_BUDGET}")
-        if not 0 <= self.parallelism <= MAX_PARALLELISM:
-            raise InvalidArgument.of("parallelism", f"must be 0 to {MAX_PARALLELISM}")
-        if not -(2**63) <= self.seed < 2**63:
-            raise InvalidArgument.of("seed", "must fit 64 bits")
+        check_whole(self.observation_budget, 0, MAX_BUDGET, "observation_budget", f"0 (open) to {MAX_BUDGET}")
+        check_whole(self.parallelism, 0, MAX_PARALLELISM, "parallelism", f"0 to {MAX_PARALLELISM}")
+        check_whole(self.seed, -(2**63), 2**63 - 1, "seed", "a whole number of 64 bits")
         if self.project and not PROJECT.fullmatch(self.project):
             raise InvalidArgument.of("project", f"{self.project!r} must match {PROJECT.pattern}")
         for label in ("metadata", "labels"):

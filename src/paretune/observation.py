@@ -142,7 +142,7 @@ class MetricValue:
 
     def __post_init__(self) -> None:
         if not is_number(self.value):
-            raise InvalidArgument.of("value", f"of {self.metric!r} is {self.value!r}; it must be finite")
+            raise InvalidArgument.of("value", f"of {self.metric!r} is {self.value!r}: no finite number")
         if self.stddev is not None and (not is_number(self.stddev) or self.stddev < 0):
             raise InvalidArgument.of("stddev", f"of {self.metric!r} must be finite and not negative")
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from types import UnionType
 from typing import Any, ClassVar
 
 from paretune.errors import InvalidArgument
@@ -29,6 +30,18 @@ def check_name(name: object, path: str = "name") -> None:
         raise InvalidArgument.of(path, f"has {size} bytes; at most {MAX_NAME_BYTES} are allowed")
     if not name.isprintable() or name != name.strip():
         raise InvalidArgument.of(path, f"{name!r} has control characters or space around it")
+
+
+def check_kind(value: object, kinds: type | UnionType, path: str, wanted: str) -> None:
+    """Refuse a value that is none of the kinds; `wanted` says what to give instead."""
+    if not isinstance(value, kinds):
+        raise InvalidArgument.of(path, f"is {value!r}; give {wanted}")
+
+
+def check_whole(value: object, least: int, most: int, path: str, wanted: str) -> None:
+    """Refuse what is not a whole number from `least` to `most`; `wanted` says so."""
+    if not hasattr(value, "__index__") or not least <= value.__index__() <= most:
+        raise InvalidArgument.of(path, f"must be {wanted}")
 
 
 def is_number(value: object) -> bool:
@@ -223,6 +236,8 @@ class Categorical(_Conditional):
 
     def __post_init__(self) -> None:
         self._settle_condition(self.when)
+        if isinstance(self.choices, str):
+            raise InvalidArgument.of("choices", f"is the text {self.choices!r}; give a list of texts")
         self._settle(choices=tuple(self.choices))
         if not 2 <= len(self.choices) <= MAX_CHOICES:
             raise InvalidArgument.of("choices", f"needs 2 to {MAX_CHOICES} choices, has {len(self.choices)}")

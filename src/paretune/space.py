@@ -16,6 +16,7 @@ from paretune.parameters import (
     Int,
     Parameter,
     Scalar,
+    check_kind,
     is_number,
     unknown_name,
 )
@@ -69,6 +70,7 @@ class SearchSpace:
         earlier: dict[str, Parameter] = {}
         for index, parameter in enumerate(self.parameters):
             path = f"parameters[{index}]"
+            check_kind(parameter, Parameter, path, "a Double, an Int or a Categorical")
             if parameter.name in earlier:
                 raise InvalidArgument.of(f"{path}.name", f"{parameter.name!r} is used twice")
             _check_condition(parameter, earlier, f"{path}.condition")

@@ -28,6 +28,7 @@ from paretune.parameters import check_name, is_number, unknown_name
         (lambda: pt.Int("n", 0, 2**60), "max"),
         (lambda: pt.Int("n", 0, 3, default=1.5), "default_value"),
         (lambda: pt.Categorical("c", ["one"]), "choices"),
+        (lambda: pt.Categorical("c", "abc"), "choices"),
         (lambda: pt.Categorical("c", ["a", "a"]), "choices"),
         (lambda: pt.Categorical("c", ["a", ""]), "choices[1]"),
         (lambda: pt.Categorical("c", ["a", "b"], default="z"), "default_value"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -9,7 +10,7 @@ from rich.text import Text
 
 from paretune.cli.console import clean, print_json, print_table
 from paretune.cli.tables import new_table
-from paretune.cli.target import DEFAULT_DATABASE, Database, Json, Server, check_address
+from paretune.cli.target import DEFAULT_DATABASE, Json, Server, check_address
 from paretune.client import DEFAULT_ADDRESS
 from paretune.doctor import Finding, Verdict, doors, files, machine, services
 from paretune.errors import InvalidArgument
@@ -19,7 +20,14 @@ from paretune.rpc.credentials import Credentials
 _STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red"}
 
 
-def doctor(server: Server = None, database: Database = None, as_json: Json = False) -> None:
+def doctor(
+    server: Server = None,
+    database: Annotated[
+        Path | None,
+        typer.Option("--db", metavar="FILE", help="Look at this database instead.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Check machine, services and files; say what to do.
 
     Each trouble is told with its remedy.

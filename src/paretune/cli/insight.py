@@ -151,9 +151,14 @@ def robustness(
     name: Name,
     server: Server = None,
     database: Database = None,
-    radius: Annotated[float, typer.Option(help="Largest change, as a share of each range.")] = 0.05,
+    radius: Annotated[
+        float, typer.Option(metavar="SHARE", help="Largest change, as a share of each range.")
+    ] = 0.05,
     slack: Annotated[
-        float, typer.Option(help="What may be lost, as a share of the range of each metric on the front.")
+        float,
+        typer.Option(
+            metavar="SHARE", help="What may be lost, as a share of the range of each metric on the front."
+        ),
     ] = 0.05,
     categories: Annotated[bool, typer.Option(help="Change categorical parameters too.")] = False,
     as_json: Json = False,
@@ -181,7 +186,8 @@ def attainment(
     server: Server = None,
     database: Database = None,
     level: Annotated[
-        list[float] | None, typer.Option(help="A probability; repeat.", show_default="0.05, 0.5, 0.95")
+        list[float] | None,
+        typer.Option(metavar="PROBABILITY", help="A probability; repeat.", show_default="0.05, 0.5, 0.95"),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -207,9 +213,12 @@ def forecast(
     server: Server = None,
     database: Database = None,
     trials: Annotated[
-        int, typer.Option(min=0, max=100, help="How many more; 0: what the budget leaves, or 10.")
+        int,
+        typer.Option(min=0, max=100, metavar="N", help="How many more; 0: what the budget leaves, or 10."),
     ] = 0,
-    threshold: Annotated[float, typer.Option(min=0.0, help="Stop when the expected gain is below.")] = 0.01,
+    threshold: Annotated[
+        float, typer.Option(min=0.0, metavar="NUMBER", help="Stop when the expected gain is below.")
+    ] = 0.01,
     as_json: Json = False,
 ) -> None:
     """Say what the next trials would bring, and whether to stop.

@@ -39,18 +39,23 @@ def import_(
         Origin | None,
         typer.Option("--from", help="A search that was begun elsewhere.", show_default=False),
     ] = None,
-    id: Annotated[str, typer.Option(help="With --from: id of the experiment.", show_default="its name")] = "",
+    id: Annotated[
+        str, typer.Option(metavar="ID", help="With --from: id of the experiment.", show_default="its name")
+    ] = "",
     study: Annotated[
-        str, typer.Option(help="With --from optuna: which study.", show_default="the only one")
+        str,
+        typer.Option(metavar="NAME", help="With --from optuna: which study.", show_default="the only one"),
     ] = "",
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="With --from optuna: names of its values, in order.", show_default=False),
+        typer.Option(
+            metavar="NAME", help="With --from optuna: names of its values, in order.", show_default=False
+        ),
     ] = None,
     server: Server = None,
     database: Database = None,
 ) -> None:
-    r"""Record what `export` or another tool wrote.
+    """Record what `export` or another tool wrote.
 
     A file of `export --whole` becomes the experiment that it was, with the same ids, ordinals and times. A
     table, CSV or JSON Lines, is added to the experiment named by --into. Run again, the same file changes
@@ -59,11 +64,11 @@ def import_(
     With --from: an Optuna storage, a JSON snapshot of Ax, or a SigOpt-style experiment in JSON or YAML
     becomes an experiment with all its finished trials. Run again, it adds those that are new.
 
-    \b
-    Examples:
-      paretune import digits.jsonl --db other.db
-      paretune import sqlite:///study.db --from optuna --metric accuracy --metric latency
-      paretune import snapshot.json --from ax
+    Example: paretune import digits.jsonl --db other.db
+
+    Example: paretune import sqlite:///study.db --from optuna --metric accuracy
+
+    Example: paretune import snapshot.json --from ax
     """
     if origin is None and (id or study or metric):
         raise InvalidArgument("--id, --study and --metric are for --from.")
@@ -123,16 +128,15 @@ def backup(
     server: Server = None,
     database: Database = None,
 ) -> None:
-    r"""Copy the whole database, while everything goes on.
+    """Copy the whole database, while everything goes on.
 
     The copy holds everything that was recorded before it began. With --every, on another disk or machine,
     what a lost disk takes with it is what was recorded since the last copy began; while the services are
     away, it waits for them.
 
-    \b
-    Examples:
-      paretune backup monday.db
-      paretune backup /mnt/other/tune.db --every 60 --server store.example:50052
+    Example: paretune backup monday.db
+
+    Example: paretune backup /mnt/other/tune.db --every 60 --server 10.0.0.5:50052
     """
     with opened(server, database) as client:
         size = transfer.backup(client, file, replace=every is not None)

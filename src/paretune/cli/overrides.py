@@ -14,7 +14,7 @@ from paretune.parameters import unknown_name
 
 PRESETS = ("quick", "medium", "full")
 
-Preset = Annotated[str | None, typer.Option(help="Fidelity: quick, medium or full.")]
+Preset = Annotated[str | None, typer.Option(metavar="PRESET", help="Fidelity: quick, medium or full.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the workload.")
 ]

@@ -38,7 +38,9 @@ def experiments(
     server: Server = None,
     database: Database = None,
     everything: Annotated[bool, typer.Option("--all", help="Also archived ones.")] = False,
-    project: Annotated[str, typer.Option(help="Only those of this project.", show_default=False)] = "",
+    project: Annotated[
+        str, typer.Option(metavar="PROJECT", help="Only those of this project.", show_default=False)
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """List experiments, newest first.
@@ -88,9 +90,15 @@ def front(
     database: Database = None,
     slack: Annotated[
         float,
-        typer.Option(min=0.0, help="Also show what is worse by no more than this many standard errors."),
+        typer.Option(
+            min=0.0,
+            metavar="NUMBER",
+            help="Also show what is worse by no more than this many standard errors.",
+        ),
     ] = 0.0,
-    as_of: Annotated[int, typer.Option(min=0, help="Only the first N observations; 0: all.")] = 0,
+    as_of: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Only the first N observations; 0: all.")
+    ] = 0,
     picture: Annotated[
         Path | None,
         typer.Option("--png", metavar="FILE", help="Also draw all observations.", show_default=False),

@@ -25,10 +25,16 @@ def run(
     new: Annotated[
         bool, typer.Option("--new", help="Start afresh, even if one of this name exists.")
     ] = False,
-    budget: Annotated[int | None, typer.Option(help="Observations to make, instead of the file's.")] = None,
-    parallelism: Annotated[int | None, typer.Option(help="Trials at once, instead of the file's.")] = None,
-    policy: Annotated[str | None, typer.Option(help="auto, gp, tpe, nsga2, sobol, random or grid.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of all suggestions.")] = None,
+    budget: Annotated[
+        int | None, typer.Option(metavar="N", help="Observations to make, instead of the file's.")
+    ] = None,
+    parallelism: Annotated[
+        int | None, typer.Option(metavar="N", help="Trials at once, instead of the file's.")
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option(metavar="POLICY", help="auto, gp, tpe, nsga2, sobol, random or grid.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all suggestions.")] = None,
     preset: Preset = None,
     settings: Settings = None,
     data: Data = None,

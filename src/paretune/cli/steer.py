@@ -46,7 +46,7 @@ def amend(
         list[str] | None,
         typer.Argument(metavar="METRIC=VALUE[±ERROR]", help="New values; others stay.", show_default=False),
     ] = None,
-    reason: Annotated[str, typer.Option(help="Why, for people.", show_default=False)] = "",
+    reason: Annotated[str, typer.Option(metavar="WHY", help="Why, for people.", show_default=False)] = "",
     infeasible: Annotated[
         str, typer.Option(metavar="WHY", help="The configuration cannot work after all.", show_default=False)
     ] = "",

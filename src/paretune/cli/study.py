@@ -44,15 +44,18 @@ def study(
     database: Database = None,
     new: Annotated[bool, typer.Option("--new", help="Start afresh, even if this study exists.")] = False,
     budget: Annotated[
-        int | None, typer.Option(help="Trainings of the model-based search, instead of the file's.")
+        int | None,
+        typer.Option(metavar="N", help="Trainings of the model-based search, instead of the file's."),
     ] = None,
-    ratio: Annotated[float, typer.Option(help="Trainings of random search for each of those.")] = 10.0,
+    ratio: Annotated[
+        float, typer.Option(metavar="NUMBER", help="Trainings of random search for each of those.")
+    ] = 10.0,
     preset: Preset = None,
     settings: Settings = None,
     data: Data = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of all suggestions.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of all suggestions.")] = None,
     parallelism: Annotated[
-        int | None, typer.Option(help="Trials at once of each search, instead of the file's.")
+        int | None, typer.Option(metavar="N", help="Trials at once of each search, instead of the file's.")
     ] = None,
     folder: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Where the report goes.", show_default=False)

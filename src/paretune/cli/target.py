@@ -101,12 +101,10 @@ def check_address(server: str) -> None:
     Raises:
         InvalidArgument: it is not `HOST:PORT` or `unix:PATH`.
     """
-    for one in addresses_of(server):
-        _, _, port = one.rpartition(":")
-        if not one.startswith("unix:") and not (port.isdigit() and 0 < int(port) < 65536):
-            raise InvalidArgument(
-                f"--server: {one!r} is not an address; write HOST:PORT, such as {DEFAULT_ADDRESS}."
-            )
+    try:
+        addresses_of(server)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"--server: {error}") from None
 
 
 def find(client: Client, name: str) -> Experiment:

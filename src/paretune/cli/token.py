@@ -29,12 +29,17 @@ ROLES = ", ".join(role.word for role in Role)
 
 @app.command()
 def create(
-    role: Annotated[str, typer.Option(help=f"What it allows, each also what those before it do: {ROLES}.")],
+    role: Annotated[
+        str, typer.Option(metavar="ROLE", help=f"What it allows, each also what those before it do: {ROLES}.")
+    ],
     project: Annotated[
-        str, typer.Option(help="The one project that it is for; '*': all.", show_default="all")
+        str,
+        typer.Option(metavar="PROJECT", help="The one project that it is for; '*': all.", show_default="all"),
     ] = ALL_PROJECTS,
-    name: Annotated[str, typer.Option(help="Who or what will use it.")] = "",
-    days: Annotated[float, typer.Option(min=0, help="Days until it expires; 0: never.")] = 90.0,
+    name: Annotated[str, typer.Option(metavar="NAME", help="Who or what will use it.")] = "",
+    days: Annotated[
+        float, typer.Option(min=0, metavar="DAYS", help="Days until it expires; 0: never.")
+    ] = 90.0,
     tokens: TokensFile = DEFAULT_FILE,
 ) -> None:
     """Make a token and print it. It cannot be shown again: the file keeps its hash.

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -25,27 +25,39 @@ from paretune.local import (
 )
 from paretune.local.supervisor import Supervisor
 from paretune.rpc import options
+from paretune.rpc.listening import TAKEN, why_not
 
 
 def up(
     database: Annotated[
         Path,
-        typer.Option("--db", envvar="PARETUNE_DB", metavar="FILE", help="The database, made when missing."),
+        typer.Option(
+            "--db",
+            envvar="PARETUNE_DB",
+            metavar="FILE",
+            dir_okay=False,
+            help="The database, made when missing.",
+        ),
     ] = DEFAULT_DATABASE,
-    host: Annotated[str, typer.Option(envvar="PARETUNE_HOST", help="Where to listen.")] = LOOPBACK,
+    host: Annotated[
+        str, typer.Option(envvar="PARETUNE_HOST", metavar="HOST", help="Where to listen.")
+    ] = LOOPBACK,
     port: Annotated[
         int,
         typer.Option(
             envvar="PARETUNE_PORT",
             min=1,
             max=65532,
+            metavar="PORT",
             help="Port of the Optimizer, the one that clients need; Store, Trainer and dashboard take the "
             "next three.",
         ),
     ] = DEFAULT_PORTS[0],
     slots: Annotated[
         int,
-        typer.Option(envvar="PARETUNE_SLOTS", min=0, help="Trials at once on this machine; 0: no Trainer."),
+        typer.Option(
+            envvar="PARETUNE_SLOTS", min=0, metavar="N", help="Trials at once on this machine; 0: no Trainer."
+        ),
     ] = 1,
     dashboard: Annotated[
         bool,
@@ -88,17 +100,15 @@ def up(
     doors = Doors(tls_cert, tls_key, ca if tls_cert else None, tokens, token_file if tokens else None)
     suite = Suite(database, tuple(range(port, port + 4)), host, plaintext, doors)
     dashboard = dashboard and has_dashboard()
-    _check_ports(
-        [*suite.ports[:2], *(suite.ports[2:3] if slots else ()), *(suite.ports[3:] if dashboard else ())]
-    )
     services = suite.services() + ([suite.trainer(slots)] if slots else [])
     if dashboard:
         services.append(suite.dashboard([suite.trainer_address] if slots else []))
+    _check_addresses(service.address for service in services)
     with Supervisor(services, suite.folder, notify=remark, grace=GRACE_SECONDS) as supervisor:
-        supervisor.wait_until_ready()
-        suite.announce()
-        _welcome(suite, slots, dashboard)
         try:
+            supervisor.wait_until_ready()
+            suite.announce()
+            _welcome(suite, slots, dashboard)
             supervisor.wait()
         except KeyboardInterrupt:
             remark("Stopping ...")
@@ -109,11 +119,15 @@ def up(
         supervisor.check()
 
 
-def _check_ports(ports: Sequence[int]) -> None:
-    for port in ports:
-        if not is_free(port):
-            who = "paretune" if answers(f"{LOOPBACK}:{port}") else "something"
+def _check_addresses(addresses: Iterable[str]) -> None:
+    for address in addresses:
+        why = why_not(address)
+        if why == TAKEN:
+            who = "paretune" if answers(address) else "something"
+            port = address.rpartition(":")[2]
             raise Unavailable(f"Port {port} is taken: {who} runs there already. Choose another with --port.")
+        if why:
+            raise Unavailable(f"Cannot listen on {address}: {why}. Choose another with --host or --port.")
 
 
 def _welcome(suite: Suite, slots: int, dashboard: bool) -> None:
@@ -157,6 +171,7 @@ def trainer(
         str,
         typer.Option(
             envvar="PARETUNE_TRAINER_SLOTS",
+            metavar="N",
             help="Trials at once; auto: one per core, as far as memory goes round.",
         ),
     ] = "1",

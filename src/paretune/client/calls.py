@@ -27,7 +27,7 @@ from paretune.observation import (
     Suggestion,
     SuggestionState,
 )
-from paretune.parameters import Scalar
+from paretune.parameters import Scalar, check_whole
 from paretune.rpc.channel import new_request_id
 from paretune.v1 import optimizer_pb2, store_pb2, types_pb2
 
@@ -150,8 +150,7 @@ def suggest(  # noqa: D103
     compute_limit: float | None,
     request_id: str | None,
 ) -> Call[list[Suggestion]]:
-    if not 1 <= count <= MAX_MANY:
-        raise InvalidArgument.of("count", f"must be from 1 to {MAX_MANY}")
+    check_whole(count, 1, MAX_MANY, "count", f"from 1 to {MAX_MANY}")
     request = optimizer_pb2.SuggestRequest(
         experiment_id=experiment_id,
         count=count,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from paretune.client.scalars import plain, plain_assignments
+from paretune.client.scalars import check_mapping, plain, plain_assignments
 from paretune.errors import InvalidArgument
 from paretune.observation import FailureReason, MetricValue, Observation, Outcome, OutcomeKind, Suggestion
 from paretune.parameters import Scalar
@@ -22,8 +22,9 @@ def metric_values(values: Mapping[str, Any]) -> tuple[MetricValue, ...]:
     """The metric vector from ``{"accuracy": 0.97, "inference_ms": (1.8, 0.05)}``.
 
     Raises:
-        InvalidArgument: a value that is not a finite number, or a standard error below 0.
+        InvalidArgument: a value that is not a finite number, a standard error below 0, or no mapping at all.
     """
+    check_mapping(values, "values", "a dict from metric to value, or to (value, standard error)")
     return tuple(_metric_value(name, value) for name, value in values.items())
 
 

@@ -13,12 +13,19 @@ def plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
+def check_mapping(values: object, path: str, wanted: str) -> None:
+    """Refuse what is not like a dict, as a row of a DataFrame is; `wanted` says what to give instead."""
+    if not hasattr(values, "items"):
+        raise InvalidArgument.of(path, f"is {values!r}; give {wanted}")
+
+
 def plain_assignments(assignments: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with Python scalars only.
 
     Raises:
-        InvalidArgument: a value that is neither number nor text.
+        InvalidArgument: a value that is neither number nor text, or no mapping at all.
     """
+    check_mapping(assignments, "assignments", "a dict from parameter to value")
     settled = {name: plain(value) for name, value in assignments.items()}
     wrong = [
         Violation(f"assignments[{name!r}]", f"{value!r} is not a number or a text")

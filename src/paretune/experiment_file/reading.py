@@ -36,6 +36,9 @@ from paretune.parameters import Beta, Categorical, Double, Int, Normal, Paramete
 from paretune.space import LinearConstraint, SearchSpace
 from paretune.stopping import EarlyStopping, EarlyStoppingRule, Fidelity
 
+MAX_CHARACTERS = 1_000_000
+"""Of a file; a thousand parameters need a tenth of that."""
+
 
 def load_experiment(path: str | Path) -> Experiment:
     """The experiment that a YAML file describes.
@@ -45,11 +48,14 @@ def load_experiment(path: str | Path) -> Experiment:
             the file, the line, the field and what to change.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        with Path(path).open(encoding="utf-8") as file:
+            text = file.read(MAX_CHARACTERS + 1)
     except UnicodeDecodeError:
         raise InvalidArgument(f"{path}: is not a text file in UTF-8.") from None
     except OSError as error:
         raise InvalidArgument(f"{path}: cannot be read: {error.strerror}.") from None
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidArgument(f"{path}: is longer than {MAX_CHARACTERS:,} characters: is it an experiment?")
     return parse_experiment(text, str(path))
 
 

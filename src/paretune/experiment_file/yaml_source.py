@@ -36,6 +36,10 @@ _Loader.add_implicit_resolver(
 )
 
 
+MAX_FIELDS = 500_000
+"""Fields of a document, those that `&` and `*` repeat included: a few lines can stand for billions."""
+
+
 class YamlSource:
     """Parsed YAML text.
 
@@ -43,12 +47,13 @@ class YamlSource:
         content: the text as plain dicts, lists and scalars.
 
     Raises:
-        InvalidArgument: the text is not one YAML document, or gives a key twice.
+        InvalidArgument: the text is not one YAML document, gives a key twice, or has too many fields.
     """
 
     def __init__(self, text: str, name: str) -> None:
         self._name = name
         self._lines: dict[str, int] = {}
+        self._fields = 0
         try:
             loader = _Loader(text)
             root = loader.get_single_node()
@@ -57,9 +62,16 @@ class YamlSource:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             where = f"{name}:{mark.line + 1}" if mark else name
-            raise InvalidArgument(f"{where}: is not valid YAML: {_one_line(error.problem)}.") from None
+            raise InvalidArgument(f"{where}: is not valid YAML: {_problem(error)}.") from None
+        except yaml.reader.ReaderError as error:
+            where = f"{name}:{text.count(chr(10), 0, error.position) + 1}"
+            raise InvalidArgument(
+                f"{where}: has a character that is no text, {text[error.position]!r}."
+            ) from None
         except (yaml.YAMLError, ValueError) as error:
             raise InvalidArgument(f"{name}: is not valid YAML: {_one_line(error)}.") from None
+        except RecursionError:
+            raise InvalidArgument(f"{name}: is nested too deeply for an experiment.") from None
         if not isinstance(self.content, dict):
             raise InvalidArgument(
                 f"{name}: must be a list of `key: value` lines, beginning with `name: ...`."
@@ -69,6 +81,9 @@ class YamlSource:
         """Remember the line of every field below `node`; refuse keys given twice."""
         if node is None or id(node) in above:
             return
+        self._fields += 1
+        if self._fields > MAX_FIELDS:
+            raise InvalidArgument(f"{self._name}: has more than {MAX_FIELDS:,} fields.")
         self._lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.SequenceNode):
             for index, child in enumerate(node.value):
@@ -200,6 +215,12 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         return
     for argument in get_args(annotation):
         yield from _models(argument)
+
+
+def _problem(error: yaml.MarkedYAMLError) -> str:
+    if "'\\t'" in str(error.problem):
+        return "a tab cannot stand here; indent with spaces"
+    return _one_line(error.problem)
 
 
 def _one_line(problem: object) -> str:

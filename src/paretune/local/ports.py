@@ -4,6 +4,7 @@ import random
 import socket
 
 from paretune.errors import Unavailable
+from paretune.rpc.listening import why_not
 
 LOOPBACK = "127.0.0.1"
 
@@ -24,14 +25,7 @@ def listens(address: str) -> bool:
 
 def is_free(port: int) -> bool:
     """Whether nothing on this machine holds a loopback port."""
-    with socket.socket() as probe:
-        # As gRPC does: a port whose last connections are only winding down is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
+    return not why_not(f"{LOOPBACK}:{port}")
 
 
 def free_ports(count: int = 3) -> list[int]:

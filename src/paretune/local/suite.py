@@ -95,6 +95,10 @@ class Suite:
     plaintext: bool = False
     doors: Doors = Doors()
 
+    def __post_init__(self) -> None:
+        if self.database.is_dir():
+            raise InvalidArgument(f"{self.database} is a folder; name a file in it for the database.")
+
     @property
     def folder(self) -> Path:
         """Where logs and run folders go."""

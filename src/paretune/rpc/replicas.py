@@ -23,11 +23,15 @@ def addresses_of(text: str) -> tuple[str, ...]:
     """The addresses in a list with commas.
 
     Raises:
-        InvalidArgument: one is empty or given twice.
+        InvalidArgument: one is none, or is given twice.
     """
-    found = tuple(part.strip() for part in text.split(","))
-    if not all(found) or len(set(found)) < len(found):
-        raise InvalidArgument(f"{text!r} is no list of addresses: write HOST:PORT,HOST:PORT, each once.")
+    found = tuple(part.strip() for part in str(text).split(","))
+    for one in found:
+        port = one.rpartition(":")[2]
+        if not one.startswith("unix:") and not (":" in one and port.isdigit() and 0 < int(port) < 65536):
+            raise InvalidArgument(f"{one!r} is not an address; write HOST:PORT, such as 127.0.0.1:50051.")
+    if len(set(found)) < len(found):
+        raise InvalidArgument(f"{text!r} names an address twice.")
     return found
 
 

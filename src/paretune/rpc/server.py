@@ -21,6 +21,7 @@ from paretune.rpc.audit import Audit, CannotAudit
 from paretune.rpc.credentials import is_local
 from paretune.rpc.gate import Gate
 from paretune.rpc.interceptor import CallInterceptor
+from paretune.rpc.listening import why_not
 from paretune.rpc.policy import PolicyGap, check_policy
 from paretune.rpc.tls import BadCertificate, ServerTls
 from paretune.rpc.tokens import BadTokenFile, TokenFile
@@ -122,6 +123,9 @@ def open_server(
         CannotListen: the address is taken or not allowed, or a door cannot be set up.
     """
     serving.check()
+    # gRPC says it too, but on lines of its own and without a reason.
+    if why := why_not(serving.listen):
+        raise CannotListen(f"Cannot listen on {serving.listen}: {why}.")
     server = grpc.aio.server(
         interceptors=(*tracing.server_interceptors(), serving.doors(services)), options=OPTIONS
     )
@@ -134,7 +138,7 @@ def open_server(
         raise CannotListen(str(error)) from None
     except RuntimeError as error:
         raise CannotListen(
-            f"Cannot listen on {serving.listen}: {error}. Is another one running there?"
+            f"Cannot listen on {serving.listen}: {why_not(serving.listen) or error}."
         ) from None
 
 

@@ -1,8 +1,10 @@
 """The command line as a whole: help that teaches, errors in one line, exit codes."""
 
+import re
 import subprocess
 
 import pytest
+from typer.main import get_command
 
 from paretune.cli.app import app
 
@@ -37,6 +39,14 @@ def test_help_of_a_command_has_an_example(command, capsys):
     text = capsys.readouterr().out
     assert f"Example: paretune {command}" in text
     assert "--db" in text or command == "trainer"
+
+
+def test_no_help_shows_what_only_programmers_read(capsys):
+    bare = r"\\b|--[a-z-]+ <(str|int|float|list)"
+    for command in get_command(app).commands:
+        app([command, "--help"], prog_name="paretune", standalone_mode=False)
+        text = capsys.readouterr().out
+        assert not re.search(bare, text), text
 
 
 @pytest.mark.parametrize("command", ["experiments", "show", "front", "watch", "export", "run"])

@@ -27,3 +27,9 @@ def test_subclasses_of_text_stay_text():
 def test_refuses_what_is_no_scalar(value):
     with pytest.raises(InvalidArgument, match=r"assignments\['x'\]"):
         plain_assignments({"x": value})
+
+
+@pytest.mark.parametrize("wrong", [None, [0.5], "x=0.5"])
+def test_what_is_no_mapping_is_told(wrong):
+    with pytest.raises(InvalidArgument, match="give a dict from parameter to value"):
+        plain_assignments(wrong)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -207,6 +208,11 @@ def test_examples_are_valid(path):
         ("{epochs: 10, quick: true}", "12", "f.yaml:3: settings: 12 is not a mapping"),
         ("observation_budget: 40", "metrics: []", "f.yaml:13: metrics: is given twice; first in line 10."),
         ("metrics:", "metrics: [", "f.yaml:11: is not valid YAML"),
+        (
+            "observation_budget",
+            "\tobservation_budget",
+            "f.yaml:13: is not valid YAML: a tab cannot stand here",
+        ),
         ("settings: {", "settings: !!python/object:os.system {", "is not valid YAML"),
     ],
 )
@@ -217,8 +223,27 @@ def test_a_mistake_is_told_in_one_line(old, new, message):
     assert "\n" not in str(caught.value)
 
 
+BILLIONS = "\n".join(
+    f"{name}: &{name} [{', '.join(9 * [f'*{before}'])}]" for before, name in pairwise("abcdefghijk")
+).replace("*a", "1")
+"""Ten lines of YAML that stand for 9 ** 10 fields."""
+
+
 @pytest.mark.parametrize(
-    "text", ["", "digits", "- 1", "a: b: c", "\x00", "a: &x [*x]", "{", "? [a]\n: b", "\t"]
+    "text",
+    [
+        "",
+        "digits",
+        "- 1",
+        "a: b: c",
+        "\x00",
+        "a: &x [*x]",
+        "{",
+        "? [a]\n: b",
+        "\t",
+        "a: " + 3000 * "[",
+        BILLIONS,
+    ],
 )
 def test_what_is_not_an_experiment_is_refused_in_one_line(text):
     with pytest.raises(InvalidArgument) as caught:
@@ -233,6 +258,9 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         load_experiment(missing)
     with pytest.raises(InvalidArgument, match="cannot be read: Is a directory"):
         load_experiment(tmp_path)
+    missing.write_text("# long\n" * 200_000)
+    with pytest.raises(InvalidArgument, match="is longer than 1,000,000 characters"):
+        load_experiment(missing)
     missing.write_bytes(b"name: \xff\xfe")
     with pytest.raises(InvalidArgument, match="is not a text file in UTF-8"):
         load_experiment(missing)
