@@ -13,6 +13,12 @@ from paretune_store.transaction import Transaction, Vocabulary
 from paretune_store.writer import Writer
 
 
+@pytest.fixture(autouse=True, params=[False, True], ids=["on the thread", "on the loop"])
+def brief(request, monkeypatch):
+    """Everything holds wherever requests are applied."""
+    monkeypatch.setattr(Writer.submit, "__kwdefaults__", {"brief": request.param})
+
+
 class Faulty(Database):
     """A database whose statements fail when told to; counts commits."""
 
@@ -73,7 +79,7 @@ async def held(writer: Writer, work: list) -> tuple:
         entered.set()
         gate.wait(10)
 
-    first = asyncio.ensure_future(writer.submit(wait))
+    first = asyncio.ensure_future(writer.submit(wait, brief=False))
     while not entered.is_set():
         await asyncio.sleep(0.001)
     rest = [asyncio.ensure_future(writer.submit(one)) for one in work]
@@ -249,3 +255,19 @@ def test_who_is_alone_waits_for_nobody(db, monkeypatch):
 
     run(db, steps)
     assert db.commits == 20
+
+
+def test_brief_requests_are_applied_on_the_loop_unless_others_are_among_them(db):
+    def where(tx: Transaction) -> str:
+        return threading.current_thread().name
+
+    async def steps(writer):
+        alone = await writer.submit(where, brief=True)
+        gate, first, _ = await held(writer, [])
+        mixed = [asyncio.ensure_future(writer.submit(where, brief=brief)) for brief in (True, False)]
+        await asyncio.sleep(0)
+        gate.set()
+        await first
+        return [alone, *await asyncio.gather(*mixed)]
+
+    assert run(db, steps) == [threading.main_thread().name, "writer", "writer"]

@@ -25,6 +25,9 @@ from paretune_store.replies import digest_of, first_reply, keep_reply
 from paretune_store.scope import check_scope
 from paretune_store.transaction import Transaction
 
+FEW = 8
+"""Suggestions that a brief request leases at most."""
+
 
 @dataclass(frozen=True)
 class Command:
@@ -34,11 +37,21 @@ class Command:
         apply: does it.
         identity: the part of the request that a retry must repeat.
         keep: whether a reply is the answer for ever, or only said what is missing.
+        brief: whether it takes a fraction of a millisecond; see `Writer.submit`.
     """
 
     apply: Callable[[Transaction, Any], Message]
     identity: Callable[[Any], Message] = lambda request: request
     keep: Callable[[Any], bool] = lambda reply: True
+    brief: Callable[[Any], bool] = lambda request: False
+
+
+def _always(request: Any) -> bool:
+    return True
+
+
+def _few(request: pb.LeaseSuggestionsRequest) -> bool:
+    return max(request.count, len(request.proposals)) <= FEW
 
 
 COMMANDS: dict[type[Message], Command] = {
@@ -46,14 +59,14 @@ COMMANDS: dict[type[Message], Command] = {
     pb.UpdateExperimentRequest: Command(experiments.update),
     pb.DeleteExperimentRequest: Command(experiments.delete),
     pb.LeaseSuggestionsRequest: Command(
-        leases.lease, identity=leases.lease_identity, keep=lambda reply: not reply.missing
+        leases.lease, identity=leases.lease_identity, keep=lambda reply: not reply.missing, brief=_few
     ),
-    pb.QueueSuggestionRequest: Command(suggestions.queue),
-    pb.HeartbeatRequest: Command(leases.heartbeat),
-    pb.ReleaseSuggestionRequest: Command(leases.release),
-    pb.CancelSuggestionRequest: Command(leases.cancel),
-    pb.StopSuggestionRequest: Command(leases.stop),
-    pb.ObserveRequest: Command(observations.observe),
+    pb.QueueSuggestionRequest: Command(suggestions.queue, brief=_always),
+    pb.HeartbeatRequest: Command(leases.heartbeat, brief=_always),
+    pb.ReleaseSuggestionRequest: Command(leases.release, brief=_always),
+    pb.CancelSuggestionRequest: Command(leases.cancel, brief=_always),
+    pb.StopSuggestionRequest: Command(leases.stop, brief=_always),
+    pb.ObserveRequest: Command(observations.observe, brief=_always),
     pb.ObserveBatchRequest: Command(observations.observe_batch),
     pb.AmendObservationRequest: Command(amendments.amend),
     pb.RecordCheckpointsRequest: Command(checkpoints.record),
@@ -99,6 +112,13 @@ def prepare(request: Message, caller: Caller) -> Apply:
         return response
 
     return apply
+
+
+def is_brief(request: Message) -> bool:
+    """Whether a request takes a fraction of a millisecond; see `Writer.submit`."""
+    if isinstance(request, pb.LeaseSuggestionsBatchRequest):
+        return len(request.requests) <= FEW and all(map(_few, request.requests))
+    return COMMANDS[type(request)].brief(request)
 
 
 def _one_by_one(parts: Sequence[Apply]) -> Apply:

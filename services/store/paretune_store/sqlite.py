@@ -22,7 +22,7 @@ from paretune.v1 import store_pb2 as pb
 from paretune_store import leases, retention, transfer
 from paretune_store.backup import COPIED, make_copy
 from paretune_store.clock import SECOND, Clock, SystemClock
-from paretune_store.commands import QUERIES, prepare
+from paretune_store.commands import QUERIES, is_brief, prepare
 from paretune_store.database import Connections, ReadOnly, connect, open_database
 from paretune_store.log import Log
 from paretune_store.scope import check_scope, narrowed
@@ -48,7 +48,7 @@ TOTALS = ("observations", "ok", "infeasible", "crashed", "stopped_early", "queue
 
 
 class SqliteStore:
-    """A `Store` in one SQLite file: one thread writes, one reads."""
+    """A `Store` in one SQLite file: one connection writes, one reads."""
 
     def __init__(self, connections: Connections, clock: Clock, new_id: Callable[[str, int], str]) -> None:
         """Take over an opened file; must be called on a running event loop. See `open`."""
@@ -90,7 +90,7 @@ class SqliteStore:
     async def write(self, request: Message, caller: Caller = EVERYBODY) -> bytes:
         """See `Store.write`."""
         validate(request)
-        return await self._writer.submit(prepare(request, caller))  # type: ignore[no-any-return]
+        return await self._writer.submit(prepare(request, caller), brief=is_brief(request))  # type: ignore[no-any-return]
 
     async def read(self, request: Message, caller: Caller = EVERYBODY) -> Message:
         """See `Store.read`."""

@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,10 +36,11 @@ _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_NOMEM}
 
 @dataclass(frozen=True)
 class Work:
-    """A request on its way through the writer."""
+    """A request on its way through the writer; `brief`: it may be applied on the event loop."""
 
     apply: Callable[[Transaction], Any]
     future: asyncio.Future[Any]
+    brief: bool
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Writer:
     """Runs work inside transactions of the writing connection.
 
     Args:
-        db: the writing connection; from now on only the writer's thread uses it.
+        db: the writing connection; from now on only the writer uses it.
         begin: makes the transaction of one request.
         between: called on the thread after each group, when its outcomes are on their way.
         committed: called on the event loop after a commit, before anybody hears of it, with the
@@ -78,8 +80,14 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
-    async def submit(self, apply: Callable[[Transaction], Any]) -> Any:
+    async def submit(self, apply: Callable[[Transaction], Any], *, brief: bool = False) -> Any:
         """The value of `apply`, once what it wrote is on the disk.
+
+        Args:
+            apply: what to do inside the transaction.
+            brief: it takes a fraction of a millisecond. A group of such requests is applied on the event loop
+                while the thread waits, and only the commit is the thread's: else both would take turns with
+                the interpreter's lock at every statement.
 
         Raises:
             ResourceExhausted: too many requests wait, or the disk is full.
@@ -88,7 +96,7 @@ class Writer:
         """
         if self._waiting >= MAX_WAITING:
             raise ResourceExhausted("Too many requests wait to be written; try again shortly.")
-        work = Work(apply, self._loop.create_future())
+        work = Work(apply, self._loop.create_future(), brief)
         self._waiting += 1
         self._queue.put(work)
         # A caller that gives up cancels the future only: what the thread may be doing goes on.
@@ -146,7 +154,10 @@ class Writer:
         try:
             failpoints.hit("before_begin")
             self._db.execute("BEGIN IMMEDIATE")
-            outcomes.extend(attempt(work, transactions) for work in group)
+            if all(work.brief for work in group):
+                outcomes.extend(self._on_loop(lambda: [attempt(work, transactions) for work in group]))
+            else:
+                outcomes.extend(attempt(work, transactions) for work in group)
             failpoints.hit("after_write")
             self._db.execute("COMMIT")
             failpoints.hit("after_commit_before_reply")
@@ -158,6 +169,19 @@ class Writer:
             failure = _readable(error)
             return [Outcome(error=failure)] * len(group), []
         return outcomes, transactions
+
+    def _on_loop(self, apply: Callable[[], list[Outcome]]) -> list[Outcome]:
+        """The value of `apply`, called on the event loop; the connection is used by one of both at a time."""
+        done: Future[list[Outcome]] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(apply())
+            except BaseException as error:
+                done.set_exception(error)
+
+        self._loop.call_soon_threadsafe(run)
+        return done.result()
 
     def _attempt(self, work: Work, transactions: list[Transaction]) -> Outcome:
         connection = self._db.conn
