@@ -11,6 +11,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -77,17 +78,17 @@ def questions(_seed: int) -> dict[str, Any]:
 
     `later`: asked half a second after the last report, as while a worker loads data, or for a further worker.
     `at once`: asked right after it, when nothing can be ready that knows of the report. One worker that
-    trains for 0.3 s; four that train for one to three seconds each, so that reports of the others come
+    trains for 0.3 s; four that train for two to six seconds each, so that reports of the others come
     between.
     """
     told: dict[str, Any] = {}
-    for workers, training in ((1, (0.3, 0.3)), (4, (1.0, 3.0))):
+    for workers, training, count in ((1, (0.3, 0.3), 72), (4, (2.0, 6.0), 56)):
         for name, pause in (("later", 0.5), ("at once", 0.0)):
-            told[f"{name}, {workers} at work"] = _asked(workers, training, pause)
+            told[f"{name}, {workers} at work"] = _asked(workers, training, pause, count)
     return told
 
 
-def _asked(workers: int, training: tuple[float, float], pause: float, count: int = 80) -> dict[str, float]:
+def _asked(workers: int, training: tuple[float, float], pause: float, count: int) -> dict[str, float]:
     problem, waits, numbers = PROBLEMS["diatom1"], list[float](), free_ports()[0]
     rng = np.random.default_rng(0)
     lasts = iter(rng.uniform(*training, count + workers).tolist())
@@ -99,24 +100,23 @@ def _asked(workers: int, training: tuple[float, float], pause: float, count: int
             observation_budget=count,
         )
 
-        def work() -> None:
+        def work(_worker: int) -> None:
             for _ in range(count // workers):
                 start = time.perf_counter()
                 suggestion = experiment.suggest()
-                waits.append(1e3 * (time.perf_counter() - start))
+                with lock:
+                    waits.append(1e3 * (time.perf_counter() - start))
+                    design_ends = len(waits) == count // 3
+                if design_ends:
+                    before.update(_made(numbers))
                 time.sleep(next(lasts))
                 accuracy, seconds = problem.values(suggestion.assignments)
                 experiment.observe(suggestion, {"accuracy": accuracy, "seconds": seconds})
                 time.sleep(pause)
-                if len(waits) == count // 3:
-                    before.update(_made(numbers))
 
-        before = dict[str, float]()
-        threads = [threading.Thread(target=work) for _ in range(workers)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        before, lock = dict[str, float](), threading.Lock()
+        with ThreadPoolExecutor(workers) as threads:
+            list(threads.map(work, range(workers)))
         made = {name: number - before.get(name, 0.0) for name, number in _made(numbers).items()}
     late = np.array(waits[count // 3 :])  # those that a model makes
     return {
