@@ -88,13 +88,14 @@ def test_results_keep_what_a_person_wrote_and_hold_the_tables(tmp_path):
         "# Mine\n\n<!-- Below this line: written by `make bench`. -->\nold\n"
     )
     figures = tmp_path / "claims.jsonl"
-    figures.write_text(json.dumps({"claim": "made ahead", "seed": 0, "p50": 4.0, "p99": 20.0}) + "\n")
+    asked = {"p50": 4.0, "p99": 20.0, "ready": 0.9}
+    figures.write_text(json.dumps({"claim": "questions", "seed": 0, "later, 1 at work": asked}) + "\n")
     report.write(runs, tmp_path / "none.jsonl", figures, tmp_path)
     text = (tmp_path / "RESULTS.md").read_text()
     assert text.startswith("# Mine\n")
     assert "old" not in text
     assert "| re21 | random | 4 |" in text
-    assert "p50 4.0 ms, p99 20.0 ms" in text
+    assert "asked later, 1 at work: p50 4.0 ms, p99 20.0 ms by the clock; 90% were ready" in text
     assert (tmp_path / "plots" / "hypervolume.png").stat().st_size > 0
 
 
