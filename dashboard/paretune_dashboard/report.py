@@ -28,6 +28,7 @@ from paretune_dashboard.shapes import curve, front_columns
 from paretune_dashboard.slices import predicted
 
 STATIC = Path(__file__).with_name("static")
+SHEETS = ("style.css", "pieces.css")
 ECHARTS = STATIC / "vendor" / "echarts-6.1.0.min.js.gz"
 MODULES = (
     "format.js", "dom.js", "model.js", "charts/palette.js", "chart.js", "charts/space.js", "charts/curve.js",
@@ -111,7 +112,7 @@ def page(document: dict[str, Any]) -> str:
     data = json.dumps(document, allow_nan=False, ensure_ascii=False).replace("<", "\\u003c")
     return Template((STATIC / "report.html").read_text(encoding="utf-8")).substitute(
         title=escape(document["experiment"]["name"]),
-        style=(STATIC / "style.css").read_text(encoding="utf-8"),
+        style="".join((STATIC / sheet).read_text(encoding="utf-8") for sheet in SHEETS),
         echarts=gzip.decompress(ECHARTS.read_bytes()).decode(),
         data=data,
         code=bundle(),

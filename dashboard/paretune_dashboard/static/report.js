@@ -101,6 +101,7 @@ show(
         { class: "small muted" },
         "Orange: efficient. Grey: dominated. Bars: standard errors. +: reference point.",
         surfaces && " Shaded: what a search like this one attains, the darker the surer.",
+        optimized.length > 2 && " Attainment is shaded for two optimized metrics only.",
         trials.total > trials.size && ` ${count(trials.size)} of ${count(trials.total)} trials are drawn.`,
       ),
     ),

@@ -160,6 +160,8 @@ export function open(body, page) {
         optimized.length === 2 && check("Attainment", settings.attainment, set("attainment", loadAttainment)),
         others,
       ],
+      optimized.length > 2 &&
+        h("span", { class: "muted small" }, "Attainment is shaded for two optimized metrics only."),
       h(
         "label",
         {
