@@ -253,7 +253,7 @@ export async function open(main, at, current) {
     const to = (word, label) => h("button", { class: "quiet", onclick: () => change(one, word) }, label);
     return h(
       "div",
-      { class: "row tight" },
+      { class: "row tight unbroken" },
       state === "active" && to("PAUSED", "Pause"),
       state === "paused" && to("ACTIVE", "Resume"),
       h("a", { class: "button quiet", href: `#/new?from=${encodeURIComponent(one.id)}` }, "Duplicate"),
