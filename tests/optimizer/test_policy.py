@@ -249,6 +249,20 @@ def test_design_size_follows_dimension_and_budget():
     assert policy.EXHAUSTED == "SPACE_EXHAUSTED"
 
 
+def test_the_design_goes_on_until_as_many_results_are_in():
+    def policies(results, pending, budget):
+        history = cases.scattered(cases.experiment(cases.CUBE, observation_budget=budget), two, results)
+        for n in range(results + 1, results + pending + 1):
+            history.add_pending(str(n), n, suggest(history)[0].assignments)
+        return suggest(history)[0].provenance.policy
+
+    size = design_size(History(cases.experiment(cases.CUBE, observation_budget=60)))
+    assert policies(size, 0, 60) is Policy.GP
+    assert policies(size - 1, 4, 60) is Policy.SOBOL
+    assert policies(1, 60 // 2 - 1, 60) is Policy.GP
+    assert policies(1, size + 4, 0) is Policy.SOBOL
+
+
 def test_model_age_counts_from_the_last_fit():
     history = cases.scattered(cases.experiment(observation_budget=20), two, 15)
     now = [100.0]

@@ -6,6 +6,7 @@ import numpy as np
 import optimizer_cases as cases
 import pytest
 
+from paretune.experiment import Minimize
 from paretune.parameters import Double
 from paretune_optimizer.floors import Floors
 from paretune_optimizer.maximize import Deadline
@@ -71,3 +72,24 @@ def test_ends_of_the_predicted_front_reach_beyond_the_data(stance):
     assert Z[1, 0] < 0.05
     assert Z[0, 0] > 0.8
     assert np.all(means.argmax(axis=0) == [0, 1])
+
+
+@pytest.mark.parametrize("stance", [FAR, NEAR, WIDE])
+def test_ends_of_three_metrics_include_those_where_two_are_given_up_together(stance):
+    # Two metrics agree: giving up one of them alone never buys the third.
+    space = (Double("x0", 0, 1), Double("x1", 0, 1))
+    metrics = tuple(Minimize(f"m{j}") for j in range(3))
+    history = cases.History(cases.experiment(space, metrics))
+    rng = np.random.default_rng(1)
+    for n in range(1, 26):
+        x = rng.random(2)
+        values = np.array([x[0], -x[0], 2.0 * x[0]]) + 0.3 * x[1]
+        history.add_observation(cases.result(history, {"x0": float(x[0]), "x1": float(x[1])}, values, n))
+    processes = [surrogate_of(history).metrics[j].gp for j in range(3)]
+    stop = Deadline(lambda: 0.0, math.inf)
+    candidates = rng.random((50, 2))
+    at = posterior_means(history.encoding, processes, candidates)
+    Z, _ = predicted_ends(history.encoding, processes, [], Floors.none(3), candidates, at, stance, stop)
+    assert Z.shape == (6, 2)
+    assert Z[:, 0].min() < 0.05
+    assert Z[:, 0].max() > 0.95

@@ -142,9 +142,16 @@ def _in_design(history: History, pending: Array) -> bool:
 
 
 def _design_left(history: History, pending: Array) -> int:
-    """Return how many points of the design are to be handed out; pending ones count as handed out."""
+    """Return how many points of the design are to be handed out; pending ones count as handed out.
+
+    Workers that ask before as many results are in as the design has points get more of it, up to half of the
+    budget: a model of fewer sends them to the corners of the space, docs/decisions/0042.
+    """
     nsga2_wanted = history.experiment.policy is Policy.NSGA2
     size = nsga2.population_size(history) if nsga2_wanted else design_size(history)
+    budget = history.experiment.observation_budget
+    if len(history) < size:
+        size = max(size, budget // 2 if budget else sys.maxsize)
     return int(size - len(history) - pending.shape[0])
 
 

@@ -6,12 +6,13 @@ is found, everything beyond it counts for nothing.
 
 The predicted nadir comes from the ends of the predicted front. There is one for each metric that is given up:
 it minimises the sum of the others plus a share of the metric given up, so that a hair of the others does not
-buy its ruin (augmented as in Steuer and Choo 1983). The minima of single metrics would do for two; of three
-or more, one point may hold several of them, and a metric that is bad at no end would lock the search.
+buy its ruin (augmented as in Steuer and Choo 1983). Of three or more metrics there is also one for each that
+is pursued alone, at that share of all others. Either kind by itself may lock the search: one point may hold
+the minima of several metrics, and two metrics that only get bad together are never given up together.
 
 No single point serves all fronts: a tight one loses far ends and separate pieces for good, a wide one wastes
 early trials on extremes. So successive suggestions take turns between three stances, and a wrong one costs a
-third of the trials at most. A metric moved out alone only pays where being worse in it buys something:
+third of the trials at most. A metric moved out alone only pays where being worse in it buys something.
 
 | stance | ends | point: a tenth of the range beyond their nadir |
 |---|---|---|
@@ -19,7 +20,7 @@ third of the trials at most. A metric moved out alone only pays where being wors
 | NEAR | share 0.05 of the means: an end that the model is sure of | |
 | WIDE | as FAR | and in one metric, in turn, as far as all but a few candidates reach |
 
-docs/decisions/0034 tells what was measured to choose them.
+docs/decisions/0034 and 0041 tell what was measured to choose them.
 """
 
 from __future__ import annotations
@@ -127,17 +128,16 @@ def predicted_ends(
         stop: when to stop refining.
 
     Returns:
-        Snapped coordinates (m x p), one for each metric given up, and their posterior means (m x m).
+        Snapped coordinates (E x p) of E = m ends, 2 m from three metrics on, and their means (E x m).
     """
-    m = len(processes)
     log_chance = np.zeros(candidates.shape[0])
     X = encoding.features(candidates)
     for chance in conditions:
         log_chance += chance.power * chance.log_probability(X)
-    weight = 1.0 - (1.0 - stance.share) * np.eye(m)  # m x m
-    score = log_chance[:, None] - mean @ weight  # B x m; weight is symmetric
-    starts = np.argsort(-score, axis=0, kind="stable")[:STARTS].T  # m x STARTS
-    owner = np.repeat(np.arange(m), starts.shape[1])
+    weight = _weights(len(processes), stance.share)  # E x m
+    score = log_chance[:, None] - mean @ weight.T  # B x E
+    starts = np.argsort(-score, axis=0, kind="stable")[:STARTS].T  # E x STARTS
+    owner = np.repeat(np.arange(weight.shape[0]), starts.shape[1])
     Z = candidates[starts.reshape(-1)]
     climb = _Ends(encoding, processes, conditions, floors, weight[owner], stance.optimism)
     climbed = ascend(climb, Z, encoding.relaxed, ITERATIONS, stop)
@@ -146,8 +146,14 @@ def predicted_ends(
     Z, owner = Z[keep := encoding.satisfied(Z)], owner[keep]
     judge = _Ends(encoding, processes, conditions, floors, weight[owner], stance.optimism)
     value, _ = judge.value_and_gradient(Z)
-    best = [int(np.flatnonzero(owner == j)[np.argmax(value[owner == j])]) for j in range(m)]
+    best = [int(np.flatnonzero(owner == j)[np.argmax(value[owner == j])]) for j in range(weight.shape[0])]
     return Z[best], posterior_means(encoding, processes, Z[best])
+
+
+def _weights(m: int, share: float) -> Array:
+    """Return the weights of m metrics at each end (E x m): each given up and, of many, each pursued alone."""
+    given_up = 1.0 - (1.0 - share) * np.eye(m)
+    return given_up if m < 3 else np.vstack([given_up, share + (1.0 - share) * np.eye(m)])
 
 
 def reach(n: int) -> float:
@@ -163,7 +169,7 @@ def reference_point(thresholds: Array, ends: Array, broad: Array, stance: Stance
 
     Args:
         thresholds: the user's worst acceptable values (m), NaN where there is none.
-        ends: posterior means at the ends of the predicted front (m x m), one row per end.
+        ends: posterior means at the ends of the predicted front (E x m), one row per end.
         broad: posterior means at a pool of candidates (B x m).
         stance: where to put it.
         turn: metric that a wide stance moves out (0 to m - 1).
