@@ -1,7 +1,7 @@
 """Clocks that jump, messages that come twice, late and out of order: simulated, one Store, no waiting."""
 
 import random
-import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,12 +32,8 @@ def run(folder: Path, steps: int, seed: int = 1, break_it=lambda: None) -> Findi
     break_it()
     # In memory: nothing here is about the disk.
     place = Path("/dev/shm") if Path("/dev/shm").is_dir() else folder
-    home = place / f"paretune-delivery-{folder.name}"
-    home.mkdir()
-    try:
-        return _run(home / "store.db", steps, random.Random(seed))
-    finally:
-        shutil.rmtree(home)
+    with tempfile.TemporaryDirectory(prefix="paretune-delivery-", dir=place) as home:
+        return _run(Path(home) / "store.db", steps, random.Random(seed))
 
 
 def _run(path: Path, steps: int, rng: random.Random) -> Finding:

@@ -1,7 +1,9 @@
 """Two hundred workers on one Optimizer and Store; then four times as many who wait as told; then a flood."""
 
 import asyncio
+import contextlib
 import random
+import sqlite3
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -24,6 +26,8 @@ from paretune.v1 import store_pb2 as pb
 WORKERS = 200
 PATIENT, FLOOD = "800 busy workers", "4x flood"
 TIMEOUT = 30.0
+PER_OBSERVATION = 3000
+"""Bytes that a service may keep of each observation; the Optimizer keeps all of an experiment."""
 
 
 @dataclass
@@ -116,7 +120,7 @@ def _advice(failure: grpc.aio.AioRpcError) -> bool:
     )
 
 
-async def _steady(
+async def steady(
     clients: Clients, seconds: float, train: float, workers: int = WORKERS
 ) -> tuple[Load, float]:
     """A closed loop: every worker begins anew when it is done. What they saw, and trials per second."""
@@ -171,24 +175,89 @@ async def _flood(clients: Clients, seconds: float, rate: float) -> tuple[Load, f
     return load, rate_done
 
 
-async def _run(clients: Clients, seconds: float, least: float) -> dict[str, tuple[Load, float]]:
-    """What the clients saw in each phase, and trials per second."""
-    steady = await _steady(clients, seconds, 2.0)
-    peak = await _steady(clients, seconds / 2, 0.0, 32)
+async def _run(
+    clients: Clients, seconds: float, least: float, work: float, drift: "Drift"
+) -> dict[str, tuple[Load, float]]:
+    """What the clients saw in each phase, and trials per second; two hundred work for `work` seconds."""
+    if not least:
+        await steady(clients, work / 4, 2.0)  # until memory that comes once has come
+    drift.begin()
+    usual = await steady(clients, work, 2.0)
+    drift.end(len(usual[0].took["observe"]))
+    peak = await steady(clients, seconds / 2, 0.0, 32)
     # In the short lane a quarter of them, who are many enough to be turned away.
     patient = await _patient(clients, seconds, WORKERS if least else 4 * WORKERS)
     # A short look at the peak can be far too low: a flood it must be in any case.
     flood = await _flood(clients, seconds, max(4 * peak[1], least))
-    after = await _steady(clients, max(seconds / 4, 2), 2.0)
-    return {"200 workers": steady, "peak": peak, PATIENT: patient, FLOOD: flood, "after": after}
+    after = await steady(clients, max(seconds / 4, 2), 2.0)
+    return {"200 workers": usual, "peak": peak, PATIENT: patient, FLOOD: flood, "after": after}
 
 
-def run(nursery: Nursery, folder: Path, seconds: float, *, broken: str = "", strict: bool = True) -> Finding:
-    """What must hold under any load; with `strict` also what must hold on two idle cores, in milliseconds."""
+class Drift:
+    """How memory and files of the services grow while two hundred workers do what they always do.
+
+    Args:
+        processes: the services, by module.
+    """
+
+    def __init__(self, processes: dict[str, psutil.Process]) -> None:
+        self._processes = processes
+        self.violations: list[str] = []
+        self.note = ""
+
+    def _sizes(self) -> dict[str, tuple[float, int]]:
+        return {name: (p.memory_info().rss, p.num_fds()) for name, p in self._processes.items()}
+
+    def begin(self) -> None:
+        self._before = self._sizes()
+
+    def end(self, observations: int) -> None:
+        """Both grow by what was recorded, and by no more."""
+        for name, (size, files) in self._sizes().items():
+            was, were = self._before[name]
+            if size > 1.1 * was + PER_OBSERVATION * observations:
+                self.violations.append(f"{name} grew from {was / 1e6:.0f} to {size / 1e6:.0f} MB")
+            if files > were + 10:
+                self.violations.append(f"{name} has {files} files open and had {were}")
+            self.note += f"{name.removeprefix('paretune_')} {was / 1e6:.0f} to {size / 1e6:.0f} MB, "
+        self.note += f"{observations} observations"
+
+
+def _stuck(database: Path) -> int:
+    """Leases that ended more than a second ago and that nobody noticed."""
+    with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as db:
+        late = (time.time() - 1) * 1e6
+        return int(
+            db.execute(
+                "SELECT COUNT(*) FROM suggestions WHERE state = 2 AND expires < ?", (late,)
+            ).fetchone()[0]
+        )
+
+
+def run(
+    nursery: Nursery,
+    folder: Path,
+    seconds: float,
+    *,
+    work: float = 0.0,
+    broken: str = "",
+    strict: bool = True,
+) -> Finding:
+    """What must hold under any load; with `strict` also what must hold on two idle cores, in milliseconds.
+
+    Args:
+        nursery: starts the services.
+        folder: for the database.
+        seconds: of each phase of pressure.
+        work: seconds of the phase before, of two hundred workers; 0: as long as the others.
+        broken: which broken build.
+        strict: hold the limits in milliseconds and shares.
+    """
     suite, finding = Suite(nursery, folder, broken), Finding()
     for module in ("paretune_store", "paretune_optimizer"):
         suite.start(module)
     memory = {m: psutil.Process(c.pid) for m, c in suite.children.items()}
+    drift = Drift(memory)
 
     async def main() -> dict[str, tuple[Load, float]]:
         clients = Clients(suite.addresses["paretune_optimizer"], "load")
@@ -197,7 +266,7 @@ def run(nursery: Nursery, folder: Path, seconds: float, *, broken: str = "", str
             pb.CreateExperimentRequest(experiment=made), timeout=60
         )
         try:
-            return await _run(clients, seconds, 0.0 if strict else 2000.0)
+            return await _run(clients, seconds, 0.0 if strict else 2000.0, work or seconds, drift)
         finally:
             await clients.close()
 
@@ -205,6 +274,7 @@ def run(nursery: Nursery, folder: Path, seconds: float, *, broken: str = "", str
         phases = asyncio.run(main())
         sizes = {m: p.memory_info().rss / 1e6 for m, p in memory.items()}
         log = Path(f"{suite.database}-wal").stat().st_size / 1e6
+        stuck = _stuck(suite.database)
     finally:
         suite.stop()
     for name, (load, _) in phases.items():
@@ -216,10 +286,13 @@ def run(nursery: Nursery, folder: Path, seconds: float, *, broken: str = "", str
             finding.violations.append(f"{name}: a heartbeat or a result was turned away")
     if not phases[FLOOD][0].shed["suggest"]:
         finding.violations.append("nothing was turned away at 4x: the queues have no bound")
+    if stuck:
+        finding.violations.append(f"{stuck} leases ended and were not given out again")
     if log > 64:
         finding.violations.append(f"the log has {log:.0f} MB")
     peak = max(phases["peak"][1], 1e-9)
     if strict:
+        finding.violations += drift.violations
         limits = (
             ("200 workers", "suggest", 0.5),
             ("200 workers", "heartbeat", 0.2),
@@ -243,6 +316,6 @@ def run(nursery: Nursery, folder: Path, seconds: float, *, broken: str = "", str
     finding.note = (
         f"{rates}; longest wait of the busy ones {max(phases[PATIENT][0].waited):.1f} s; "
         f"Store {sizes['paretune_store']:.0f} MB, Optimizer {sizes['paretune_optimizer']:.0f} MB, "
-        f"log {log:.0f} MB"
+        f"log {log:.0f} MB; while 200 worked: {drift.note}"
     )
     return finding

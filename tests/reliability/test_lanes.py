@@ -2,6 +2,7 @@
 
 import shutil
 
+import abuse
 import backups
 import delivery
 import disk_faults
@@ -179,12 +180,24 @@ def test_backups(nursery, tmp_path):
     )
 
 
+@LONG
+@pytest.mark.alone
+@pytest.mark.soak
+def test_rude_callers(nursery, tmp_path):
+    seconds = rounds(3, 10, 30)
+    judge(
+        "Rude callers: bounded memory, others hardly notice",
+        lambda: abuse.run(nursery, tmp_path, seconds, strict=lanes.STRICT),
+        10,
+    )
+
+
 @pytest.mark.alone
 @pytest.mark.soak
 def test_overload(nursery, tmp_path):
-    seconds = rounds(1, 20, 600)
+    seconds, work = rounds(1, 20, 60), rounds(1, 20, 600)
     judge(
         "200 workers, then 4 times the peak: bounded, advised, heartbeats first",
-        lambda: overload.run(nursery, tmp_path, seconds, strict=lanes.STRICT),
+        lambda: overload.run(nursery, tmp_path, seconds, work=work, strict=lanes.STRICT),
         rounds(100, 1000),
     )
