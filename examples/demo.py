@@ -24,7 +24,8 @@ from paretune.cli.tables import front_tables
 from paretune.cli.training import create_or_resume, train
 from paretune.experiment_file import load_experiment
 from paretune.local import LocalClient, Suite, free_ports
-from paretune.plot import style
+from paretune.plot.fronts import Series, pareto
+from paretune.plot.style import saved
 
 FILE = Path(__file__).with_name("digits.yaml")
 METRICS = (pt.Maximize("accuracy", threshold=0.8), pt.Minimize("inference_ms", unit="ms"))
@@ -74,8 +75,8 @@ def report(handles: Mapping[str, pt.ExperimentHandle], folder: Path) -> None:
     point = shared_reference_point([model_based, random])
     fronts = {label: handle.pareto_front(reference_point=point) for label, handle in handles.items()}
     picture, csv = folder / "front.png", folder / "results.csv"
-    series = [fronts.Series(label, handle.observations(), fronts[label]) for label, handle in handles.items()]
-    style.saved(fronts.pareto(model_based.experiment, series), picture)
+    series = [Series(label, handle.observations(), fronts[label]) for label, handle in handles.items()]
+    saved(pareto(model_based.experiment, series), picture)
     rows = [{"search": label, **row} for label, handle in handles.items() for row in handle.to_rows()]
     frame.write_csv(csv, ["search", *frame.header(model_based.experiment)], rows)
 
