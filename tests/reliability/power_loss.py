@@ -10,8 +10,8 @@ https://sqlite.org/atomiccommit.html
 
 import asyncio
 import random
-import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -190,20 +190,16 @@ def run(
     cuts = sorted(rng.randrange(len(log)) for _ in range(images))
     # In memory, so that only SQLite's own syncs count, and they cost nothing.
     place = Path("/dev/shm") if Path("/dev/shm").is_dir() else folder
-    scratch = place / f"paretune-power-{folder.name}"
-    scratch.mkdir()
     disk, at = Disk(first), 0
-    try:
+    with tempfile.TemporaryDirectory(prefix="paretune-power-", dir=place) as scratch:
         for cut in cuts:
             for entry in log[at:cut]:
                 disk.apply(entry)
             at = cut
-            verdict = _verdict(disk.image(scratch, rng), disk.acknowledged)
+            verdict = _verdict(disk.image(Path(scratch), rng), disk.acknowledged)
             if verdict:
                 finding.violations.append(f"cut at {cut} of {len(log)}: {verdict}")
             finding.rounds += 1
-    finally:
-        shutil.rmtree(scratch)
     finding.note = f"{len(log)} operations of the file system, {log[-1][1]} observations"
     return finding
 
