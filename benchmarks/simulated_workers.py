@@ -26,8 +26,8 @@ import paretune as pt
 from paretune.client import Client
 from paretune.observation import MetricValue, Outcome
 from paretune_trainer.config import Config
+from paretune_trainer.ending import Listener
 from paretune_trainer.node import Node, Run
-from paretune_trainer.runner import Listener
 from paretune_trainer.verdict import Verdict
 from paretune_trainer.worker import Workers
 

@@ -15,8 +15,8 @@ from paretune.local import free_ports
 from paretune.rpc.health import wait_until_serving
 from paretune_trainer import config
 from paretune_trainer.config import Config
+from paretune_trainer.ending import Listener
 from paretune_trainer.node import Node, Run, Task
-from paretune_trainer.runner import Listener
 from paretune_trainer.schema import check
 from paretune_trainer.workload import builtin_workloads
 

@@ -17,8 +17,8 @@ from paretune.experiment import LeasePolicy, Maximize, Minimize
 from paretune.local import free_ports
 from paretune.observation import OutcomeKind
 from paretune.parameters import Double
+from paretune_trainer.ending import Listener
 from paretune_trainer.node import Run, Task
-from paretune_trainer.runner import Listener
 
 HOST = "127.0.0.2"
 """Loopback; Ray takes 127.0.0.1 for the machine's address to others."""

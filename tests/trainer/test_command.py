@@ -8,9 +8,9 @@ import pytest
 from paretune.experiment import Workload
 from paretune.experiment_file import load_experiment
 from paretune.observation import FailureReason, MetricValue, OutcomeKind
+from paretune_trainer.ending import Listener
 from paretune_trainer.job import seed_of
 from paretune_trainer.node import Run, Task
-from paretune_trainer.runner import Listener
 from paretune_trainer.schema import CannotRun, check
 
 OK, INFEASIBLE, CRASHED, STOPPED = (

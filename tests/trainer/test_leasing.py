@@ -7,8 +7,8 @@ from trainer_fakes import FakeClient
 from paretune.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from paretune.observation import Directive, Lease, Suggestion
 from paretune_trainer import leasing
+from paretune_trainer.ending import Step
 from paretune_trainer.leasing import LeaseKeeper
-from paretune_trainer.runner import Step
 from paretune_trainer.steering import Steering
 
 SUGGESTION = Suggestion("s-1", "e", 1, {"x": 0.5}, lease=Lease("w", "f-1", datetime.now(UTC)))

@@ -10,8 +10,8 @@ import pytest
 
 from paretune.errors import FailedPrecondition, NotFound
 from paretune.observation import FailureReason, MetricValue, OutcomeKind
+from paretune_trainer.ending import Listener
 from paretune_trainer.node import Run
-from paretune_trainer.runner import Listener
 from paretune_trainer.schema import CannotRun
 
 OK, INFEASIBLE, CRASHED, STOPPED = (

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from paretune_trainer import processes
+from paretune_trainer.ending import Listener
 from paretune_trainer.node import Run
-from paretune_trainer.runner import Listener
 
 HERE = str(Path(__file__).parent)
 

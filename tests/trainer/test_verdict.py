@@ -3,7 +3,7 @@
 import pytest
 
 from paretune.observation import FailureReason, OutcomeKind
-from paretune_trainer.runner import Ending, Step
+from paretune_trainer.ending import Ending, Step
 from paretune_trainer.verdict import Rules, judge
 
 RULES = Rules(["accuracy"])

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from paretune.errors import Aborted, InvalidArgument, Unavailable
 from paretune.experiment import Workload
+from paretune_trainer.ending import CannotStart, Listener, Step
 from paretune_trainer.node import Node, Run, Task
 from paretune_trainer.output import LOG_BYTES
-from paretune_trainer.runner import CannotStart, Listener, Step
 from paretune_trainer.schema import CannotRun, check
 from paretune_trainer.verdict import Verdict
 from paretune_trainer.workload import Value

@@ -11,8 +11,8 @@ from typing import Final, Protocol, TypeVar
 from paretune.client.calls import Heartbeat
 from paretune.errors import FailedPrecondition, InvalidArgument, NotFound, ParetuneError
 from paretune.observation import Checkpoint, Directive, MetricValue, Suggestion
+from paretune_trainer.ending import Step
 from paretune_trainer.output import Log
-from paretune_trainer.runner import Step
 from paretune_trainer.steering import Steering
 
 T = TypeVar("T")

@@ -20,12 +20,13 @@ from paretune.observation import FailureReason
 from paretune_trainer import machine, namespace
 from paretune_trainer.child import OWN_WORKLOADS
 from paretune_trainer.config import Config, trial_environment
+from paretune_trainer.ending import Ending, Listener, Step
 from paretune_trainer.facts import GPU_MEMORY
 from paretune_trainer.folders import NodeFolder
 from paretune_trainer.job import Job
 from paretune_trainer.placement import NoRoom, Placement, Seat
 from paretune_trainer.ray_executor import RayRunner
-from paretune_trainer.runner import Ending, Listener, Runner, Step
+from paretune_trainer.runner import Runner
 from paretune_trainer.schema import CannotRun, Target
 from paretune_trainer.steering import Steering
 from paretune_trainer.verdict import Rules, Verdict, judge

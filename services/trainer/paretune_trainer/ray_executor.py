@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from paretune_trainer.config import Config, shared_folder, trial_environment
+from paretune_trainer.ending import CannotStart, Ending, Listener, Step
 from paretune_trainer.job import Job
 from paretune_trainer.output import Log
-from paretune_trainer.runner import CannotStart, Ending, Listener, Runner, Step
+from paretune_trainer.runner import Runner
 from paretune_trainer.steering import Steering
 
 log = logging.getLogger("paretune.trainer")

@@ -10,8 +10,8 @@ from paretune import wire
 from paretune.v1 import trainer_pb2, trainer_pb2_grpc, types_pb2
 from paretune_trainer.byhand import progress_of, task_of
 from paretune_trainer.describe import describe_node, describe_workload
+from paretune_trainer.ending import Step
 from paretune_trainer.node import Node, Run
-from paretune_trainer.runner import Step
 from paretune_trainer.validation import validate
 from paretune_trainer.verdict import Verdict
 from paretune_trainer.workload import builtin_workloads

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from paretune.observation import FailureReason, MetricValue, Outcome, OutcomeKind
-from paretune_trainer.runner import Ending, Step
+from paretune_trainer.ending import Ending, Step
 
 _LOG_TAIL_BYTES: Final = 4000
 _FAILURES: Final = {

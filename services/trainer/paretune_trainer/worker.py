@@ -21,13 +21,13 @@ from paretune.errors import (
 from paretune.experiment import Experiment
 from paretune.observation import Observation, OutcomeKind, Suggestion
 from paretune.rpc.channel import new_request_id
+from paretune_trainer.ending import CannotStart, Listener
 from paretune_trainer.job import seed_of
 from paretune_trainer.leasing import LeaseClient, LeaseKeeper
 from paretune_trainer.node import Node, Run, Task
 from paretune_trainer.placement import Seat
 from paretune_trainer.recording import CALL_SECONDS, RecordClient, backoff, record
 from paretune_trainer.rota import ExperimentClient, Rota
-from paretune_trainer.runner import CannotStart, Listener
 from paretune_trainer.schema import CannotRun, check
 from paretune_trainer.verdict import Verdict
 
