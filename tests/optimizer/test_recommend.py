@@ -32,8 +32,8 @@ def test_the_knee_is_where_giving_up_stops_paying():
     assert told.candidates == 4
     assert told.source is ProbabilitySource.STANDARD_ERRORS
     assert told.reason == (
-        "Of 4 configurations on the front, this one (accuracy 0.9, ms 2): it is the knee: farthest below the "
-        "plane through the worst corners of the front, giving up 14%, 14% of the metrics' ranges."
+        "One of 4 configurations on the front, accuracy 0.9, ms 2. It is the knee, farthest below the plane "
+        "through the worst corners of the front; of the ranges there it gives up 14% of accuracy, 14% of ms."
     )
     assert told.point.hypervolume_contribution > 0
 
@@ -62,7 +62,7 @@ def test_weights_do_not_depend_on_units():
 def test_limits_of_either_direction_and_of_stored_metrics():
     told = recommend(history_of(), limits={"ms": 6.5})
     assert told.point.observation.id == "o3"
-    assert told.reason.endswith("it has the best accuracy among the 3 with ms <= 6.5.")
+    assert told.reason.endswith("It has the best accuracy among the 3 with ms <= 6.5.")
     assert recommend(history_of(), limits={"accuracy": 0.9}).point.observation.id == "o2"
     assert recommend(history_of(), metric="accuracy", limits={"size": 5.0}).point.observation.id == "o3"
     assert recommend(history_of(), metric="ms").point.observation.id == "o1"

@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-SQRT5 = float(np.sqrt(5.0))
-
 
 def squared_distance(A: Array, B: Array) -> Array:
     """Return squared Euclidean distances between rows.

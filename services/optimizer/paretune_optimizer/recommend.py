@@ -86,7 +86,7 @@ def recommend(
     elif by_limits:
         chosen, why = _by_limits(history, choice, best, limits or {})
     else:
-        chosen, why = _knee(scaled)
+        chosen, why = _knee(history, scaled)
     return _recommendation(history, choice, chosen, why)
 
 
@@ -148,15 +148,17 @@ def _by_weights(history: History, scaled: Array, weights: Mapping[str, float]) -
     distance = weighted.max(axis=1) + AUGMENT * weighted.sum(axis=1) + 1e-6 * scaled.sum(axis=1)
     told = ", ".join(f"{name} {share:.0%}" for name, share in zip(names, w, strict=True))
     chosen = int(np.argmin(distance))
-    return chosen, f"its largest weighted step from the best of each metric is the smallest ({told})"
+    return chosen, f"Its largest weighted step from the best of each metric is the smallest ({told})"
 
 
-def _knee(scaled: Array) -> tuple[int, str]:
+def _knee(history: History, scaled: Array) -> tuple[int, str]:
     chosen = int(np.argmin(scaled.mean(axis=1)))
-    given = ", ".join(f"{value:.0%}" for value in scaled[chosen])
+    given = ", ".join(
+        f"{value:.0%} of {name}" for value, name in zip(scaled[chosen], _names(history), strict=True)
+    )
     return chosen, (
-        "it is the knee: farthest below the plane through the worst corners of the front, giving up "
-        f"{given} of the metrics' ranges"
+        "It is the knee, farthest below the plane through the worst corners of the front; of the ranges "
+        f"there it gives up {given}"
     )
 
 
@@ -212,7 +214,7 @@ def _by_limits(
     others = _scaled(choice.values[:, history.roles.optimized]).sum(axis=1)
     chosen = inside[np.lexsort((others[inside], choice.values[inside, column]))[0]]
     where = f" among the {inside.size} with {' and '.join(told)}" if told else ""
-    return int(chosen), f"it has the best {history.roles.names[column]}{where}"
+    return int(chosen), f"It has the best {history.roles.names[column]}{where}"
 
 
 def _recommendation(history: History, choice: _Choice, chosen: int, why: str) -> Recommendation:
@@ -232,8 +234,8 @@ def _recommendation(history: History, choice: _Choice, chosen: int, why: str) ->
     )
     values = ", ".join(f"{one.metric} {one.mean:.4g}" for one in expected if one.metric in _names(history))
     kind = "expected " if choice.source is ProbabilitySource.MODEL else ""
-    one = "1 configuration" if choice.rows.size == 1 else f"{choice.rows.size} configurations"
-    reason = f"Of {one} on the front, this one ({kind}{values}): {why}."
+    which = "The only configuration" if choice.rows.size == 1 else f"One of {choice.rows.size} configurations"
+    reason = f"{which} on the front, {kind}{values}. {why}."
     return Recommendation(point, expected, reason, int(choice.rows.size), choice.source)
 
 

@@ -25,7 +25,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-LENGTH: Final = 176
 CLASSES: Final = 37
 BATCH_NORM_EPSILON: Final = 1e-3  # Keras' default, which the published code ran with
 
