@@ -8,7 +8,8 @@ from scipy.stats import norm
 import paretune_optimizer.improvement as improvement_module
 from paretune_optimizer.floors import Floors
 from paretune_optimizer.hypervolume import hypervolume
-from paretune_optimizer.improvement import expected_improvement, log_psi, log_psi_exponential
+from paretune_optimizer.improvement import expected_improvement
+from paretune_optimizer.psi import log_psi, log_psi_exponential
 
 
 def setting(m, worlds=3, candidates=4, rates=None, floors=None):

@@ -10,7 +10,7 @@ A model sees standardised values z = (g(min(y, cap)) - centre) / scale with y al
 | LOG | s log(s y), s the sign of the goal | all values are above zero and of one magnitude |
 
 chosen by leave-one-out likelihood with the Jacobian of the map (`surrogate`). Improvement is judged in the
-metric's own units under either map (`improvement.log_psi_exponential`). Yeo-Johnson maps were tried and
+metric's own units under either map (`psi.log_psi_exponential`). Yeo-Johnson maps were tried and
 dropped: improvement then counted in bent units, and near zero the search chased digits nobody wants.
 
 Only the bad tail is winsorised, five robust standard deviations out: capping the good tail would delete the
