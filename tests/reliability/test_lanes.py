@@ -14,7 +14,9 @@ import overload
 import power_loss
 import pytest
 import store_kills
-from lanes import judge, rounds
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+from lanes import Finding, judge, rounds
 
 LONG = pytest.mark.skipif(lanes.LANE == "ci", reason="in the long lanes")
 pytestmark = pytest.mark.timeout(3600 if lanes.LANE != "ci" else 300)
@@ -87,6 +89,21 @@ def test_clocks_and_delivery(tmp_path):
         lambda: delivery.run(tmp_path, count),
         count,
     )
+
+
+@LONG
+@pytest.mark.soak
+def test_histories():
+    from test_model import Histories
+
+    count = rounds(15, 100, 1000)
+    how = settings(Histories.TestCase.settings, max_examples=count, stateful_step_count=50, database=None)
+
+    def scenario() -> Finding:
+        run_state_machine_as_test(Histories, settings=how)
+        return Finding(count)
+
+    judge("Random histories of calls agree with a model at every step", scenario, count)
 
 
 def test_optimizer_kills(nursery, tmp_path):
