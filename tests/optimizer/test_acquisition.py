@@ -5,7 +5,7 @@ import optimizer_cases as cases
 import pytest
 
 from paretune.experiment import Minimize
-from paretune_optimizer.acquisition import BASELINE, Acquisition, baseline, build
+from paretune_optimizer.acquisition import BASELINE, baseline, build
 from paretune_optimizer.feasibility import chances
 from paretune_optimizer.floors import Floors
 from paretune_optimizer.surrogate import surrogate_of
@@ -19,7 +19,7 @@ def evaluate(a):
     return None if x[0] > 0.9 else (t + 0.1 * x[-1], 1 - t + 0.2 * np.sin(x[1]), x[-1])
 
 
-def assembled(parameters, m=2, pending=0, count=24, boldness=1.0):
+def assembled(parameters, m=2, pending=0, count=24):
     metrics = tuple(Minimize(f"m{j}") for j in range(m))
     history = cases.scattered(
         # Noise keeps the covariance well conditioned, so that differences can be trusted.
@@ -32,17 +32,15 @@ def assembled(parameters, m=2, pending=0, count=24, boldness=1.0):
     rng = np.random.default_rng(0)
     waiting = history.encoding.from_unit(rng.random((pending, history.encoding.dimension)))
     ideal = known.mean.min(axis=0)
-    floors, reference = Floors.none(m), np.full(m, 2.0)
-    cheap, full = build(history, surrogate, known, waiting, reference, ideal, floors, rng, boldness)
+    cheap, full = build(history, surrogate, known, waiting, np.full(m, 2.0), ideal, Floors.none(m), rng)
     return history, cheap, full, known, waiting, rng
 
 
-@pytest.mark.parametrize("boldness", [1.0, 0.3])
 @pytest.mark.parametrize("pending", [0, 3])
 @pytest.mark.parametrize("m", [1, 2, 3])
 @pytest.mark.parametrize("parameters", [cases.CUBE, cases.TREE], ids=["cube", "tree"])
-def test_gradient_matches_differences(parameters, m, pending, boldness):
-    history, _, full, _, _, rng = assembled(parameters, m, pending, boldness=boldness)
+def test_gradient_matches_differences(parameters, m, pending):
+    history, _, full, _, _, rng = assembled(parameters, m, pending)
     encoding = history.encoding
     Z = encoding.from_unit(rng.random((6, encoding.dimension)) * 0.9 + 0.05)
     value, gradient = full.value_and_gradient(Z)
@@ -62,17 +60,6 @@ def test_pending_points_lower_the_acquisition_around_them():
     assert without is same
     _, _, full, _, waiting, _ = assembled(cases.CUBE, pending=1)
     assert full.value(waiting)[0] < without.value(waiting)[0] - 1.0
-
-
-@pytest.mark.parametrize("m", [1, 2, 3])
-def test_timidity_takes_from_what_is_uncertain(m):
-    # Improvement is convex in each metric, so its expectation grows with each deviation.
-    _, _, bold, _, _, rng = assembled(cases.CUBE, m)
-    timid = Acquisition(bold.encoding, bold.processes, bold.improvement, bold.conditions, boldness=0.3)
-    Z = bold.encoding.from_unit(rng.random((50, bold.encoding.dimension)))
-    loss = bold.value(Z) - timid.value(Z)
-    assert np.all(loss > -1e-9)
-    assert loss.max() > 1.0
 
 
 def test_baseline_holds_the_front_and_is_bounded():

@@ -54,7 +54,6 @@ class Acquisition:
         improvement: Improvement,
         conditions: list[Chance],
         trust: float = 0.0,
-        boldness: float = 1.0,
     ) -> None:
         """Assemble.
 
@@ -64,9 +63,8 @@ class Acquisition:
             improvement: expected improvement over those worlds.
             conditions: chances to multiply by.
             trust: exponent of the density of the user's priors, by which to multiply as well.
-            boldness: factor on the standard deviations of the metrics; below 1, known gains weigh more.
         """
-        self.encoding, self.processes, self.boldness = encoding, processes, boldness
+        self.encoding, self.processes = encoding, processes
         self.improvement, self.conditions, self.trust = improvement, conditions, trust
 
     def value(self, Z: Array) -> Array:
@@ -74,7 +72,7 @@ class Acquisition:
         X = self.encoding.features(Z)
         predicted = [gp.predict(X) for gp in self.processes]
         mean = np.stack([p[0] for p in predicted])
-        sd = self.boldness * np.sqrt(np.stack([p[1] for p in predicted]))
+        sd = np.sqrt(np.stack([p[1] for p in predicted]))
         total = self.improvement.log_value(mean, sd)[0]
         for chance in self.conditions:
             total = total + chance.power * chance.log_probability(X)
@@ -87,12 +85,12 @@ class Acquisition:
         X = self.encoding.features(Z)
         kept = [gp.forward(X) for gp in self.processes]
         mean = np.stack([k[0] for k in kept])
-        sd = self.boldness * np.sqrt(np.stack([k[1] for k in kept]))
+        sd = np.sqrt(np.stack([k[1] for k in kept]))
         total, slopes = self.improvement.log_value(mean, sd)
         by_mean, by_sd = slopes()
         gradient = np.zeros_like(X)
         for j, gp in enumerate(self.processes):
-            gradient += gp.backward(kept[j][2], by_mean[j], self.boldness**2 * by_sd[j] / (2.0 * sd[j]))
+            gradient += gp.backward(kept[j][2], by_mean[j], by_sd[j] / (2.0 * sd[j]))
         for chance in self.conditions:
             value, products = chance.forward(X)
             total = total + value
@@ -180,7 +178,6 @@ def build(
     ideal: Array,
     floors: Floors,
     rng: np.random.Generator,
-    boldness: float = 1.0,
 ) -> tuple[Acquisition, Acquisition]:
     """Return a cheap acquisition for screening and the full one.
 
@@ -193,7 +190,6 @@ def build(
         ideal: best values that are expected (m), standardised.
         floors: where improvement begins to count less.
         rng: source of the worlds.
-        boldness: factor on the standard deviations of the metrics.
 
     Returns:
         Acquisition on the posterior mean, and on S worlds; the same object twice when S = 1.
@@ -208,7 +204,7 @@ def build(
         guess = np.vstack([mean_front, predict_optimized(history, surrogate, pending)[0]])
     trust = PRIOR_TRIALS / max(len(history), 1) if history.encoding.believed else 0.0
     mean_improvement = expected_improvement([guess], reference, ideal, rates, rng, floors)
-    cheap = Acquisition(history.encoding, processes, mean_improvement, conditions, trust, boldness)
+    cheap = Acquisition(history.encoding, processes, mean_improvement, conditions, trust)
     if pending.shape[0] == 0 and not _noisy(known):
         return cheap, cheap
     order = np.argsort(~known.efficient, kind="stable")
@@ -226,8 +222,7 @@ def build(
         present[:, drawn_rows.size :] = rng.random((worlds, lives.size)) < lives
     fronts = [np.vstack([v[there], known.mean[rest]]) for v, there in zip(values, present, strict=True)]
     improvement = expected_improvement(fronts, reference, ideal, rates, rng, floors)
-    conditioned = [gp for gp, _ in drawn]
-    return cheap, Acquisition(history.encoding, conditioned, improvement, conditions, trust, boldness)
+    return cheap, Acquisition(history.encoding, [gp for gp, _ in drawn], improvement, conditions, trust)
 
 
 def _distinct(pending: Array, known: Array) -> Array:

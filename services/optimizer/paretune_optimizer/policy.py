@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 
 from paretune.errors import FailedPrecondition
 from paretune.experiment import Policy
-from paretune.observation import MetricPrediction, Proposal, Provenance
+from paretune.observation import MetricPrediction, OutcomeKind, Proposal, Provenance
 from paretune_optimizer.encoding import ENUMERATION_LIMIT
 from paretune_optimizer.history import History
 from paretune_optimizer.maximize import Deadline, fresh
 from paretune_optimizer.policies import gp, grid, nsga2, quasi_random, random, tpe
-from paretune_optimizer.policies.quasi_random import design_size
 from paretune_optimizer.predict import predict
 from paretune_optimizer.threads import single_threaded
 
@@ -84,6 +83,20 @@ def suggest(
             "Every configuration of this search space has been tried or is in training.", reason=EXHAUSTED
         )
     return proposals
+
+
+def design_size(history: History) -> int:
+    """Return how many observations the quasi-random design has.
+
+    max(6, min(2 p + 2, a fifth of the budget)), never more than half of the budget, and a quarter more while
+    half of what came back had failed.
+    """
+    p, budget = history.encoding.dimension, history.experiment.observation_budget
+    size = max(6, min(2 * p + 2, budget // 5 if budget else 20))
+    if budget:
+        size = max(1, min(size, budget // 2))
+    failed = int(np.sum(history.outcome != OutcomeKind.OK.value))
+    return size + size // 4 if 2 * failed >= size else size
 
 
 def _one(

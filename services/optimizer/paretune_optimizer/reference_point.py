@@ -12,17 +12,15 @@ the minima of several metrics, and two metrics that only get bad together are ne
 
 No single point serves all fronts: a tight one loses far ends and separate pieces for good, a wide one wastes
 early trials on extremes. So successive suggestions take turns between three stances, and a wrong one costs a
-third of the trials at most. A metric moved out alone only pays where being worse in it buys something. NEAR
-is also the timid one: expected improvement pays for uncertainty, which is greatest in the corners of the
-space. At first that teaches the models slopes; later one trial in three goes where they are sure to gain.
+third of the trials at most. A metric moved out alone only pays where being worse in it buys something.
 
-| stance | ends | point: a tenth of the range beyond their nadir | deviations count |
-|---|---|---|---|
-| FAR | share 0.01, other metrics a standard deviation better than their means | | whole |
-| NEAR | share 0.05 of the means: an end that the model is sure of | | whole, later 0.3 |
-| WIDE | as FAR | and in one metric, in turn, as far as all but a few candidates reach | whole |
+| stance | ends | point: a tenth of the range beyond their nadir |
+|---|---|---|
+| FAR | share 0.01, other metrics a standard deviation better than their means | |
+| NEAR | share 0.05 of the means: an end that the model is sure of | |
+| WIDE | as FAR | and in one metric, in turn, as far as all but a few candidates reach |
 
-docs/decisions/0034, 0041 and 0043 tell what was measured to choose them.
+docs/decisions/0034 and 0041 tell what was measured to choose them.
 """
 
 from __future__ import annotations
@@ -49,22 +47,20 @@ ITERATIONS = 12
 
 @dataclass(frozen=True)
 class Stance:
-    """How far out the reference point of one suggestion lies, and how much it trusts to luck.
+    """How far out the reference point of one suggestion lies.
 
     Attributes:
         share: of the metric given up in the search for an end; smaller is farther.
         optimism: standard deviations by which the other metrics may be better than their means at an end.
         wide: whether one metric must at least reach a quantile of the candidates' posterior means.
-        boldness: factor on the models' standard deviations in the acquisition, after the first trials.
     """
 
     share: float
     optimism: float
     wide: bool = False
-    boldness: float = 1.0
 
 
-FAR, NEAR, WIDE = Stance(0.01, 1.0), Stance(0.05, 0.0, boldness=0.3), Stance(0.01, 1.0, wide=True)
+FAR, NEAR, WIDE = Stance(0.01, 1.0), Stance(0.05, 0.0), Stance(0.01, 1.0, wide=True)
 
 
 def stance_of(ordinal: int, m: int) -> tuple[Stance, int]:

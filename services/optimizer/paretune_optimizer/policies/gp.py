@@ -18,16 +18,12 @@ from paretune_optimizer.feasibility import chances
 from paretune_optimizer.floors import floors_of
 from paretune_optimizer.history import History
 from paretune_optimizer.maximize import Deadline, fresh, maximize, pool
-from paretune_optimizer.policies.quasi_random import design_size
 from paretune_optimizer.reference_point import posterior_means, predicted_ends, reference_point, stance_of
 from paretune_optimizer.remeasure import worth_repeating
 from paretune_optimizer.sampling import Stream, generator
 from paretune_optimizer.surrogate import Surrogate, surrogate_of
 
 Array = NDArray[np.float64]
-
-BOLD_DESIGNS = 2
-"""Until so many times the design's results are in, every stance is bold: docs/decisions/0043."""
 
 
 def propose(history: History, ordinal: int, pending: Array, taken: Array, deadline: Deadline) -> Array | None:
@@ -72,9 +68,7 @@ def propose(history: History, ordinal: int, pending: Array, taken: Array, deadli
     bounds = standardised_thresholds(history, surrogate)
     reference = reference_point(bounds, means, broad[: candidates.shape[0]], stance, turn, len(history))
     worlds = generator(history.experiment.seed, ordinal, Stream.WORLDS)
-    ideal = means.min(axis=0)
-    boldness = stance.boldness if len(history) >= BOLD_DESIGNS * design_size(history) else 1.0
-    cheap, full = build(history, surrogate, known, pending, reference, ideal, floors, worlds, boldness)
+    cheap, full = build(history, surrogate, known, pending, reference, means.min(axis=0), floors, worlds)
     best: Array | None
     if everything is not None:
         best = None if exhausted else candidates[int(np.argmax(full.value(candidates)))]

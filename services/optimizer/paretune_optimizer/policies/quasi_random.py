@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from paretune.observation import OutcomeKind
 from paretune_optimizer.history import History
 from paretune_optimizer.maximize import fresh
 from paretune_optimizer.priors import bend
@@ -14,20 +13,6 @@ from paretune_optimizer.sampling import Stream, generator, sobol_points
 Array = NDArray[np.float64]
 
 TRIES = 64
-
-
-def design_size(history: History) -> int:
-    """Return how many observations the quasi-random design has.
-
-    max(6, min(2 p + 2, a fifth of the budget)), never more than half of the budget, and a quarter more while
-    half of what came back had failed.
-    """
-    p, budget = history.encoding.dimension, history.experiment.observation_budget
-    size = max(6, min(2 * p + 2, budget // 5 if budget else 20))
-    if budget:
-        size = max(1, min(size, budget // 2))
-    failed = int(np.sum(history.outcome != OutcomeKind.OK.value))
-    return size + size // 4 if 2 * failed >= size else size
 
 
 def default_point(history: History) -> Array | None:
