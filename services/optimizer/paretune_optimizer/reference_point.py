@@ -6,9 +6,9 @@ is found, everything beyond it counts for nothing.
 
 The predicted nadir comes from the ends of the predicted front. There is one for each metric that is given up:
 it minimises the sum of the others plus a share of the metric given up, so that a hair of the others does not
-buy its ruin (augmented as in Steuer and Choo 1983). Of three or more metrics there is also one for each that
-is pursued alone, at that share of all others. Either kind by itself may lock the search: one point may hold
-the minima of several metrics, and two metrics that only get bad together are never given up together.
+buy its ruin (augmented as in Steuer and Choo 1983). Of three or more metrics there may also be one for each
+that is pursued alone, at that share of all others. Either kind by itself may lock the search: one point may
+hold the minima of several metrics, and two metrics that only get bad together are never given up together.
 
 No single point serves all fronts: a tight one loses far ends and separate pieces for good, a wide one wastes
 early trials on extremes. So successive suggestions take turns between three stances, and a wrong one costs a
@@ -16,8 +16,8 @@ third of the trials at most. A metric moved out alone only pays where being wors
 
 | stance | ends | point: a tenth of the range beyond their nadir |
 |---|---|---|
-| FAR | share 0.01, other metrics a standard deviation better than their means | |
-| NEAR | share 0.05 of the means: an end that the model is sure of | |
+| FAR | share 0.01, other metrics a standard deviation better than their means; of both kinds | |
+| NEAR | share 0.05 of the means, one metric given up: ends that the model is sure of | |
 | WIDE | as FAR | and in one metric, in turn, as far as all but a few candidates reach |
 
 docs/decisions/0034 and 0041 tell what was measured to choose them.
@@ -52,15 +52,17 @@ class Stance:
     Attributes:
         share: of the metric given up in the search for an end; smaller is farther.
         optimism: standard deviations by which the other metrics may be better than their means at an end.
+        together: whether ends are also sought where all metrics but one are given up.
         wide: whether one metric must at least reach a quantile of the candidates' posterior means.
     """
 
     share: float
     optimism: float
+    together: bool = True
     wide: bool = False
 
 
-FAR, NEAR, WIDE = Stance(0.01, 1.0), Stance(0.05, 0.0), Stance(0.01, 1.0, wide=True)
+FAR, NEAR, WIDE = Stance(0.01, 1.0), Stance(0.05, 0.0, together=False), Stance(0.01, 1.0, wide=True)
 
 
 def stance_of(ordinal: int, m: int) -> tuple[Stance, int]:
@@ -128,13 +130,13 @@ def predicted_ends(
         stop: when to stop refining.
 
     Returns:
-        Snapped coordinates (E x p) of E = m ends, 2 m from three metrics on, and their means (E x m).
+        Snapped coordinates (E x p) of E = m or 2 m ends, and their posterior means (E x m).
     """
     log_chance = np.zeros(candidates.shape[0])
     X = encoding.features(candidates)
     for chance in conditions:
         log_chance += chance.power * chance.log_probability(X)
-    weight = _weights(len(processes), stance.share)  # E x m
+    weight = _weights(len(processes), stance)  # E x m
     score = log_chance[:, None] - mean @ weight.T  # B x E
     starts = np.argsort(-score, axis=0, kind="stable")[:STARTS].T  # E x STARTS
     owner = np.repeat(np.arange(weight.shape[0]), starts.shape[1])
@@ -150,10 +152,10 @@ def predicted_ends(
     return Z[best], posterior_means(encoding, processes, Z[best])
 
 
-def _weights(m: int, share: float) -> Array:
-    """Return the weights of m metrics at each end (E x m): each given up and, of many, each pursued alone."""
-    given_up = 1.0 - (1.0 - share) * np.eye(m)
-    return given_up if m < 3 else np.vstack([given_up, share + (1.0 - share) * np.eye(m)])
+def _weights(m: int, stance: Stance) -> Array:
+    """Return the weights of m metrics at each end (E x m): each given up, then perhaps each pursued alone."""
+    rest = (1.0 - stance.share) * np.eye(m)
+    return np.vstack([1.0 - rest, stance.share + rest]) if m > 2 and stance.together else 1.0 - rest
 
 
 def reach(n: int) -> float:
