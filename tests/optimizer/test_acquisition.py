@@ -10,8 +10,6 @@ from paretune_optimizer.feasibility import chances
 from paretune_optimizer.floors import Floors
 from paretune_optimizer.surrogate import surrogate_of
 
-noise = np.random.default_rng(9)
-
 
 def evaluate(a):
     x = [v if not isinstance(v, str) else 0.2 * len(v) for v in a.values()]
@@ -20,6 +18,7 @@ def evaluate(a):
 
 
 def assembled(parameters, m=2, pending=0, count=24):
+    noise = np.random.default_rng(9)  # the same for every caller: models are compared
     metrics = tuple(Minimize(f"m{j}") for j in range(m))
     history = cases.scattered(
         # Noise keeps the covariance well conditioned, so that differences can be trusted.
