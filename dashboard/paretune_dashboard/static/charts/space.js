@@ -238,6 +238,7 @@ function bars(p, { trials, x, y }, shown) {
     z: 1,
     data,
     encode: { x: [0], y: [1] },
+    clip: true,
     renderItem: (_, api) => {
       const [vx, vy, ex, ey] = [0, 1, 2, 3].map((k) => api.value(k));
       const style = { stroke: p.faint, lineWidth: 1, opacity: 0.75 };
