@@ -17,7 +17,7 @@ from paretune.rpc.gate import Gate
 from paretune.rpc.interceptor import CallInterceptor
 from paretune.rpc.tls import ServerTls
 from paretune.rpc.tokens import TokenFile
-from paretune_optimizer.forward import StoreForwarder
+from paretune_optimizer.service.forward import StoreForwarder
 
 RETRY_SECONDS = 0.3
 EARLY_SECONDS = 0.02

@@ -24,8 +24,8 @@ from benchmarks.comparison.problems import PROBLEMS, Array
 import paretune as pt
 from paretune.local import LOOPBACK, LocalClient, Suite, free_ports
 from paretune.local.service import Service
-from paretune_optimizer.hypervolume import hypervolume
-from paretune_optimizer.pareto import non_dominated
+from paretune_optimizer.fronts.hypervolume import hypervolume
+from paretune_optimizer.fronts.pareto import non_dominated
 
 MODEL_BASED, AT_RANDOM = 480, 4800
 

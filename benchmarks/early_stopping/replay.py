@@ -26,7 +26,7 @@ from paretune.observation import (
 from paretune.parameters import Double
 from paretune.space import SearchSpace
 from paretune.stopping import EarlyStopping, Fidelity
-from paretune_optimizer.hypervolume import hypervolume
+from paretune_optimizer.fronts.hypervolume import hypervolume
 from paretune_optimizer.stopping.board import Board
 
 

@@ -12,8 +12,8 @@ from paretune.observation import MetricValue, Observation
 from paretune.parameters import Double, Int
 from paretune.space import LinearConstraint, SearchSpace
 from paretune_optimizer.history import History
+from paretune_optimizer.insight.predict import predict_assignments
 from paretune_optimizer.policy import suggest
-from paretune_optimizer.predict import predict_assignments
 
 LINE = (Double("x", 0.0, 1.0),)
 

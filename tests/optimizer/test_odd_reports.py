@@ -9,12 +9,12 @@ import pytest
 
 from paretune.errors import FailedPrecondition
 from paretune.experiment import Maximize, Minimize, Strategy
-from paretune_optimizer.attainment import attainment
-from paretune_optimizer.forecast import should_stop
-from paretune_optimizer.front import pareto_front
-from paretune_optimizer.importance import importance
-from paretune_optimizer.recommend import recommend
-from paretune_optimizer.robustness import robustness
+from paretune_optimizer.insight.attainment import attainment
+from paretune_optimizer.insight.forecast import should_stop
+from paretune_optimizer.insight.front import pareto_front
+from paretune_optimizer.insight.importance import importance
+from paretune_optimizer.insight.recommend import recommend
+from paretune_optimizer.insight.robustness import robustness
 
 FIVE = tuple(Minimize(f"m{i}") for i in range(5))
 THREE = (Minimize("a"), Minimize("b"), Maximize("c"))

@@ -8,7 +8,7 @@ import pytest
 
 from paretune.experiment import Maximize, Minimize, Policy
 from paretune.parameters import Categorical, Double, Int
-from paretune_optimizer.hypervolume import hypervolume
+from paretune_optimizer.fronts.hypervolume import hypervolume
 
 
 def zdt1(a):

@@ -12,8 +12,8 @@ from paretune.observation import MetricValue, Observation, Outcome, OutcomeKind
 from paretune.parameters import Beta, Categorical, Double, Int, Normal, Weights
 from paretune.space import LinearConstraint, SearchSpace
 from paretune_optimizer.history import History
+from paretune_optimizer.insight.predict import predict_assignments
 from paretune_optimizer.policy import suggest
-from paretune_optimizer.predict import predict_assignments
 
 KINDS = (OutcomeKind.OK,) * 5 + (OutcomeKind.INFEASIBLE, OutcomeKind.CRASHED, OutcomeKind.STOPPED_EARLY)
 STDDEVS = (None, None, 0.0, 1e-300, 1e-3, 1.0, 1e300)

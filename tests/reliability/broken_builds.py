@@ -12,7 +12,7 @@ from typing import Any
 from paretune import failpoints
 from paretune.rpc import admission
 from paretune.rpc.channel import new_request_id
-from paretune_optimizer import rounds
+from paretune_optimizer.service import rounds
 from paretune_store import commands, database, leases, log, observations, sqlite, writer
 from paretune_store.transaction import Transaction
 

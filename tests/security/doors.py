@@ -27,9 +27,9 @@ from paretune.v1 import (
     trainer_pb2,
     trainer_pb2_grpc,
 )
-from paretune_optimizer.feed import Feed
-from paretune_optimizer.forward import StoreForwarder
-from paretune_optimizer.servicer import OptimizerServicer
+from paretune_optimizer.service.feed import Feed
+from paretune_optimizer.service.forward import StoreForwarder
+from paretune_optimizer.service.servicer import OptimizerServicer
 from paretune_store.servicer import StoreServicer
 from paretune_store.sqlite import SqliteStore
 from paretune_trainer.config import Config

@@ -16,11 +16,11 @@ from paretune.rpc.credentials import Credentials
 from paretune.rpc.logs import LogFormat, configure_logging
 from paretune.rpc.server import CannotListen, Serving, run_service, serve
 from paretune.v1 import optimizer_pb2_grpc
-from paretune_optimizer.ahead import Ahead
-from paretune_optimizer.feed import Feed
-from paretune_optimizer.forward import StoreForwarder
-from paretune_optimizer.servicer import OptimizerServicer
-from paretune_optimizer.stop_feed import StopFeed
+from paretune_optimizer.service.ahead import Ahead
+from paretune_optimizer.service.feed import Feed
+from paretune_optimizer.service.forward import StoreForwarder
+from paretune_optimizer.service.servicer import OptimizerServicer
+from paretune_optimizer.service.stop_feed import StopFeed
 
 SERVICES = ["paretune.v1.OptimizerService", "paretune.v1.StoreService"]
 

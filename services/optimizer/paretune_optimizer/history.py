@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from paretune.experiment import Experiment, Goal, RelativeThreshold
 from paretune.observation import Observation, OutcomeKind, Suggestion, SuggestionState
 from paretune.parameters import Assignments, Scalar
-from paretune_optimizer.encoding import Encoding
 from paretune_optimizer.metrics import Roles
+from paretune_optimizer.space.encoding import Encoding
 
 if TYPE_CHECKING:
-    from paretune_optimizer.surrogate import Learned, Surrogate
+    from paretune_optimizer.model.surrogate import Learned, Surrogate
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]

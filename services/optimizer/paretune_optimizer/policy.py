@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from paretune.errors import FailedPrecondition
 from paretune.experiment import Policy
 from paretune.observation import MetricPrediction, OutcomeKind, Proposal, Provenance
-from paretune_optimizer.encoding import ENUMERATION_LIMIT
 from paretune_optimizer.history import History
-from paretune_optimizer.maximize import Deadline, fresh
+from paretune_optimizer.insight.predict import predict
 from paretune_optimizer.policies import gp, grid, nsga2, quasi_random, random, tpe
-from paretune_optimizer.predict import predict
+from paretune_optimizer.search.maximize import Deadline, fresh
+from paretune_optimizer.space.encoding import ENUMERATION_LIMIT
 from paretune_optimizer.threads import single_threaded
 
 Array = NDArray[np.float64]

@@ -12,16 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretune import metrics
-from paretune_optimizer.acquisition import baseline, build
-from paretune_optimizer.encoding import ENUMERATION_LIMIT
-from paretune_optimizer.feasibility import chances
-from paretune_optimizer.floors import floors_of
 from paretune_optimizer.history import History
-from paretune_optimizer.maximize import Deadline, fresh, maximize, pool
-from paretune_optimizer.reference_point import posterior_means, predicted_ends, reference_point, stance_of
-from paretune_optimizer.remeasure import worth_repeating
+from paretune_optimizer.model.feasibility import chances
+from paretune_optimizer.model.surrogate import Surrogate, surrogate_of
 from paretune_optimizer.sampling import Stream, generator
-from paretune_optimizer.surrogate import Surrogate, surrogate_of
+from paretune_optimizer.search.acquisition import baseline, build
+from paretune_optimizer.search.floors import floors_of
+from paretune_optimizer.search.maximize import Deadline, fresh, maximize, pool
+from paretune_optimizer.search.reference_point import (
+    posterior_means,
+    predicted_ends,
+    reference_point,
+    stance_of,
+)
+from paretune_optimizer.search.remeasure import worth_repeating
+from paretune_optimizer.space.encoding import ENUMERATION_LIMIT
 
 Array = NDArray[np.float64]
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from paretune_optimizer.axes import Shape
-from paretune_optimizer.encoding import ENUMERATION_LIMIT, Encoding
 from paretune_optimizer.history import History
-from paretune_optimizer.maximize import fresh
 from paretune_optimizer.policies import quasi_random
 from paretune_optimizer.sampling import Stream, generator
+from paretune_optimizer.search.maximize import fresh
+from paretune_optimizer.space.axes import Shape
+from paretune_optimizer.space.encoding import ENUMERATION_LIMIT, Encoding
 
 Array = NDArray[np.float64]
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from paretune_optimizer.axes import Axis, Shape
-from paretune_optimizer.encoding import Encoding
 from paretune_optimizer.history import History
-from paretune_optimizer.maximize import fresh
-from paretune_optimizer.ranking import standing
+from paretune_optimizer.policies.ranking import standing
 from paretune_optimizer.sampling import Stream, generator
+from paretune_optimizer.search.maximize import fresh
+from paretune_optimizer.space.axes import Axis, Shape
+from paretune_optimizer.space.encoding import Encoding
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]

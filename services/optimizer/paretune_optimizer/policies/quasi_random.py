@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretune_optimizer.history import History
-from paretune_optimizer.maximize import fresh
-from paretune_optimizer.priors import bend
 from paretune_optimizer.sampling import Stream, generator, sobol_points
+from paretune_optimizer.search.maximize import fresh
+from paretune_optimizer.space.priors import bend
 
 Array = NDArray[np.float64]
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretune_optimizer.history import History
-from paretune_optimizer.maximize import fresh
 from paretune_optimizer.sampling import Stream, generator
+from paretune_optimizer.search.maximize import fresh
 
 Array = NDArray[np.float64]
 

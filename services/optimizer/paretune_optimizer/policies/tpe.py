@@ -15,13 +15,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from paretune_optimizer.fronts.hypervolume import hypervolume
 from paretune_optimizer.history import History
-from paretune_optimizer.hypervolume import hypervolume
-from paretune_optimizer.maximize import fresh
-from paretune_optimizer.parzen import Parzen
-from paretune_optimizer.priors import bend
-from paretune_optimizer.ranking import standing
+from paretune_optimizer.policies.parzen import Parzen
+from paretune_optimizer.policies.ranking import standing
 from paretune_optimizer.sampling import Stream, generator
+from paretune_optimizer.search.maximize import fresh
+from paretune_optimizer.space.priors import bend
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.intp]

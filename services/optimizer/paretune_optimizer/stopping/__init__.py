@@ -1,1 +1,1 @@
-"""Early stops on metric vectors: from learning curves to a verdict. `stop_feed` puts it into service."""
+"""Early stops on metric vectors: from learning curves to a verdict. `service.stop_feed` uses it."""

@@ -12,9 +12,9 @@ from paretune.experiment import Experiment
 from paretune.observation import Checkpoint, Event, MetricValue, Observation, OutcomeKind, Suggestion
 from paretune.observation import SuggestionState as State
 from paretune.stopping import EarlyStoppingRule, first_step
-from paretune_optimizer.front import feasible_rows
+from paretune_optimizer.fronts.pareto import non_dominated
 from paretune_optimizer.history import History
-from paretune_optimizer.pareto import non_dominated
+from paretune_optimizer.insight.front import feasible_rows
 from paretune_optimizer.stopping.rules import Look, endings, judge
 
 Array = NDArray[np.float64]

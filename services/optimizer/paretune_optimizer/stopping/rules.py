@@ -40,7 +40,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paretune.stopping import EarlyStopping, EarlyStoppingRule
-from paretune_optimizer.pareto import non_dominated
+from paretune_optimizer.fronts.pareto import non_dominated
 
 Array = NDArray[np.float64]
 

@@ -1,0 +1,1 @@
+"""Dominance and exact hypervolume of plain arrays."""

@@ -1,0 +1,1 @@
+"""Answers about what is known: fronts, predictions, importance, robustness, recommendations, forecasts."""

@@ -1,0 +1,1 @@
+"""The Optimizer as others meet it: gRPC in, events from the Store, suggestions made ahead."""

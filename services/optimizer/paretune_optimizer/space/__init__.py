@@ -1,0 +1,1 @@
+"""The search space as coordinates in the unit cube, and what users believe of it beforehand."""
