@@ -11,9 +11,7 @@ that cost is measured and written to benchmarks/published/hosts.json. Needs root
 import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,33 +20,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import trustme
+from host import NETWORK, PYTHON, Host, bridge
 
 import paretune as pt
 from paretune.client.node_calls import list_nodes
 from paretune.errors import ParetuneError
 from paretune.rpc.credentials import Credentials
-from paretune.rpc.health import is_serving
 from paretune.rpc.replicas import addresses_of, preference
 
 ROOT = Path(__file__).resolve().parents[2]
-BRIDGE, NETWORK = "ptbridge", "10.77.0"
 STORE, OPTIMIZERS, TRAINERS = 10, (21, 22, 23), (31, 32, 33)
 SERVER = ",".join(f"{NETWORK}.{host}:50051" for host in OPTIMIZERS)
 BUDGET = 45
 BACKUP_SECONDS = 2
 SECONDS = 240.0
 BEGIN = time.monotonic()
-PYTHON = [sys.executable, "-m"]
 
 
 def say(text: str) -> None:
     """A line of the log."""
     print(f"[{time.monotonic() - BEGIN:6.1f} s] {text}", flush=True)
-
-
-def ip(*words: str, check: bool = True) -> None:
-    """Configure the network."""
-    subprocess.run(["ip", *words], check=check, capture_output=not check)
 
 
 def wait(what: str, ready: Callable[[], bool]) -> float:
@@ -59,62 +50,6 @@ def wait(what: str, ready: Callable[[], bool]) -> float:
             raise SystemExit(f"{what} did not happen within {SECONDS:.0f} s")
         time.sleep(0.05)
     return time.monotonic() - begin
-
-
-class Host:
-    """A machine: a namespace with one address, a folder, and one service."""
-
-    def __init__(self, number: int, folder: Path) -> None:
-        self.name, self.address = f"pthost{number}", f"{NETWORK}.{number}"
-        self.folder = folder / self.name
-        self.process: subprocess.Popen[bytes] | None = None
-        self.plug()
-
-    def plug(self) -> None:
-        """Make the namespace and connect it."""
-        self.folder.mkdir(exist_ok=True)
-        outside = f"ptveth{self.address.rpartition('.')[2]}"
-        ip("netns", "add", self.name)
-        ip("link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", self.name)
-        ip("link", "set", outside, "master", BRIDGE, "up")
-        for words in (("addr", "add", f"{self.address}/24", "dev", "eth0"), ("link", "set", "eth0", "up"),
-                      ("link", "set", "lo", "up")):  # fmt: skip
-            ip("-n", self.name, *words)
-
-    def start(self, *command: str, **environment: str) -> None:
-        """Start the service of this host; its log is in its folder."""
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                ["ip", "netns", "exec", self.name, *PYTHON, *command],
-                cwd=self.folder, env=os.environ | environment, stdout=log, stderr=log,
-            )  # fmt: skip
-
-    def serves(self, port: int, trust: Credentials) -> bool:
-        """Whether the service says so, seen from another host."""
-        return is_serving(f"{self.address}:{port}", 2.0, trust)
-
-    def kill(self) -> None:
-        """As a power failure: nothing is said, nothing is written."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> int | None:
-        """Stop the service; its exit code, None when there is none."""
-        if self.process is None or self.process.poll() is not None:
-            return None
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
-
-    def remove(self) -> None:
-        """Take the machine away."""
-        self.stop()
-        ip("netns", "delete", self.name, check=False)
-
-    def suggests(self) -> int:
-        """Suggest calls that this Optimizer answered, by its log."""
-        lines = (self.folder / "log").read_text(errors="replace").splitlines()
-        return sum('"code": "OK"' in line and "OptimizerService/Suggest" in line for line in lines)
 
 
 def doors(folder: Path) -> dict[str, str]:
@@ -164,104 +99,144 @@ def recorded(experiment: pt.ExperimentHandle) -> int:
         return -1
 
 
-def story(folder: Path, elsewhere: Path, stack: ExitStack) -> dict[str, float]:
-    """Everything; what was measured."""
-    measured: dict[str, float] = {}
-    os.environ.update(doors(folder))
-    trust = Credentials(ca=folder / "ca.pem")
+class Cluster:
+    """Seven hosts at work on two experiments, and what happens to them, chapter by chapter.
 
-    def host(number: int) -> Host:
-        made = Host(number, folder)
-        stack.callback(made.remove)
-        return made
+    Attributes:
+        measured: what the chapters cost, in seconds, observations and trials.
+    """
 
-    store = host(STORE)
-    optimizers = {f"{NETWORK}.{n}:50051": host(n) for n in OPTIMIZERS}
-    trainers = [host(n) for n in TRAINERS]
-    store_at = f"{store.address}:50052"
-    store_command = ("paretune_store", "--db", "tune.db", "--listen", store_at)
-    store.start(*store_command)
-    for optimizer in optimizers.values():
-        optimizer.start("paretune_optimizer", "--listen", f"{optimizer.address}:50051", "--store", store_at)
-    wait("all services", lambda: all(o.serves(50051, trust) for o in optimizers.values()))
-    for trainer in trainers:
-        trainer.start(
-            "paretune_trainer", "--server", SERVER, "--listen", f"{trainer.address}:50053", "--slots", "1",
-            "--run-dir", str(trainer.folder / "runs"),
-            PARETUNE_TRAINER_PYTHON_PATH=str(ROOT / "examples"),
+    def __init__(self, folder: Path, elsewhere: Path, stack: ExitStack) -> None:
+        """Start everything: one Store, its Optimizers, trainers, and a backup to another filesystem."""
+        os.environ.update(doors(folder))
+        self._trust = Credentials(ca=folder / "ca.pem")
+        self.measured: dict[str, float] = {}
+
+        def host(number: int) -> Host:
+            made = Host(number, folder)
+            stack.callback(made.remove)
+            return made
+
+        self._store = host(STORE)
+        self._optimizers = {f"{NETWORK}.{n}:50051": host(n) for n in OPTIMIZERS}
+        self._trainers = [host(n) for n in TRAINERS]
+        self._start_services()
+        self._client = stack.enter_context(pt.connect(SERVER, timeout=60, wait=60))
+        self._copy = elsewhere / "copy.db"
+        self._backup = subprocess.Popen(
+            [
+                *PYTHON,
+                "paretune",
+                "backup",
+                str(self._copy),
+                "--every",
+                str(BACKUP_SECONDS),
+                "--server",
+                SERVER,
+            ],
+            stderr=subprocess.DEVNULL,
+        )
+        stack.callback(self._backup.kill)
+        wait("all trainers", lambda: len(self._client.run(list_nodes())) == len(TRAINERS))
+        say(f"{len(TRAINERS)} trainer hosts and {len(OPTIMIZERS)} Optimizers serve, over TLS with tokens")
+        first, second, self._idle = self._optimizers
+        self._own = {at: experiment_for(self._client, at) for at in (first, second)}
+
+    def _start_store(self) -> None:
+        self._store.start("paretune_store", "--db", "tune.db", "--listen", f"{self._store.address}:50052")
+
+    def _start_services(self) -> None:
+        self._start_store()
+        for one in self._optimizers.values():
+            store = f"{self._store.address}:50052"
+            one.start("paretune_optimizer", "--listen", f"{one.address}:50051", "--store", store)
+        wait("all services", lambda: all(o.serves(50051, self._trust) for o in self._optimizers.values()))
+        for one in self._trainers:
+            one.start(
+                "paretune_trainer", "--server", SERVER, "--listen", f"{one.address}:50053", "--slots", "1",
+                "--run-dir", str(one.folder / "runs"),
+                PARETUNE_TRAINER_PYTHON_PATH=str(ROOT / "examples"),
+            )  # fmt: skip
+
+    def _wait_for_share(self, share: float) -> None:
+        wanted = int(share * BUDGET)
+        wait(f"{wanted} observations", lambda: all(recorded(e) >= wanted for e in self._own.values()))
+
+    def work(self) -> None:
+        """Each experiment is asked for at its own Optimizer."""
+        self._wait_for_share(0.25)
+        asked = {at: optimizer.suggests() for at, optimizer in self._optimizers.items()}
+        assert asked[self._idle] == 0 < min(asked[at] for at in self._own), f"no affinity: {asked}"
+        say(f"each experiment is asked for at its own Optimizer: Suggests answered {list(asked.values())}")
+
+    def optimizer_dies(self) -> None:
+        """Another Optimizer takes over an experiment whose own is killed."""
+        at, experiment = next(iter(self._own.items()))
+        before = recorded(experiment)
+        self._optimizers[at].kill()
+        others = [one for where, one in self._optimizers.items() if where != at]
+        self.measured["optimizer_gap_s"] = wait(
+            "observations after the kill", lambda: recorded(experiment) > before + 1
+        )
+        asked = sum(one.suggests() for one in others)
+        wait("Suggests elsewhere", lambda: sum(one.suggests() for one in others) > asked)
+        gap = self.measured["optimizer_gap_s"]
+        say(f"an Optimizer was killed; its experiment has new results {gap:.1f} s later")
+
+    def store_dies(self) -> None:
+        """The Store's machine is lost with its disk and made anew from the copy elsewhere."""
+        self._wait_for_share(0.5)
+        acknowledged = [o for e in self._own.values() for o in e.observations()]
+        killed, killed_at = time.monotonic(), datetime.now(UTC)
+        self._store.kill()
+        self._store.remove()
+        shutil.rmtree(self._store.folder)
+        say(f"the Store's machine is gone with its disk; {len(acknowledged)} observations were acknowledged")
+        self._store.plug()
+        subprocess.run(
+            [*PYTHON, "paretune", "restore", str(self._copy), "--db", str(self._store.folder / "tune.db")],
+            check=True, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-    client = stack.enter_context(pt.connect(SERVER, timeout=60, wait=60))
-    copy = elsewhere / "copy.db"
-    backup = subprocess.Popen(
-        [*PYTHON, "paretune", "backup", str(copy), "--every", str(BACKUP_SECONDS), "--server", SERVER],
-        stderr=subprocess.DEVNULL,
-    )
-    stack.callback(backup.kill)
-    wait("all trainers", lambda: len(client.run(list_nodes())) == len(TRAINERS))
-    say(f"{len(TRAINERS)} trainer hosts and {len(OPTIMIZERS)} Optimizers serve, over TLS with tokens")
+        self._start_store()
+        wait("the Store anew", lambda: self._store.serves(50052, self._trust))
+        self.measured["store_serving_s"] = time.monotonic() - killed
+        self._look_for_losses(acknowledged, killed_at)
+        total = sum(map(recorded, self._own.values()))
+        wait("an observation anew", lambda: sum(map(recorded, self._own.values())) > total)
+        self.measured["store_recovered_s"] = time.monotonic() - killed
+        serving, recovered, lost, window = (
+            self.measured[key]
+            for key in ("store_serving_s", "store_recovered_s", "lost_observations", "lost_window_s")
+        )
+        say(
+            f"restored elsewhere: serving after {serving:.1f} s, first new result after {recovered:.1f} s;"
+            f" lost {lost:.0f} of the last {window:.1f} s"
+        )
 
-    first, second, third = optimizers
-    own = {at: experiment_for(client, at) for at in (first, second)}
-    wait("some observations", lambda: all(recorded(e) >= BUDGET // 4 for e in own.values()))
-    asked = {at: optimizer.suggests() for at, optimizer in optimizers.items()}
-    assert asked[third] == 0 < min(asked[first], asked[second]), f"no affinity: {asked}"
-    say(f"each experiment is asked for at its own Optimizer: Suggests answered {list(asked.values())}")
+    def _look_for_losses(self, acknowledged: list[pt.Observation], killed_at: datetime) -> None:
+        """Only the newest may be lost, with nothing missing before them; how many seconds is not judged."""
+        kept = {o.id for e in self._own.values() for o in e.observations()}
+        lost = [o for o in acknowledged if o.id not in kept]
+        window = [(killed_at - o.create_time).total_seconds() for o in lost if o.create_time]
+        self.measured |= {"lost_observations": len(lost), "lost_window_s": max(window, default=0.0)}
+        for experiment in self._own.values():
+            mine = [o for o in acknowledged if o.experiment_id == experiment.id]
+            newest = max((o.ordinal for o in mine if o.id in kept), default=0)
+            assert all(o.ordinal > newest for o in mine if o.id not in kept), "an older result is lost"
 
-    before = recorded(own[first])
-    optimizers[first].kill()
-    more = lambda: recorded(own[first]) > before + 1  # noqa: E731
-    measured["optimizer_gap_s"] = wait("observations after the kill", more)
-    after = {at: optimizers[at].suggests() for at in (second, third)}
-    wait("Suggests elsewhere", lambda: sum(optimizers[at].suggests() for at in after) > sum(after.values()))
-    say(f"an Optimizer was killed; its experiment has new results {measured['optimizer_gap_s']:.1f} s later")
-
-    wait("more observations", lambda: all(recorded(e) >= BUDGET // 2 for e in own.values()))
-    acknowledged = {o.id: o for e in own.values() for o in e.observations()}
-    killed, killed_at = time.monotonic(), datetime.now(UTC)
-    store.kill()
-    store.remove()
-    shutil.rmtree(store.folder)
-    say(f"the Store's machine is gone with its disk; {len(acknowledged)} observations were acknowledged")
-    store.plug()
-    subprocess.run(
-        [*PYTHON, "paretune", "restore", str(copy), "--db", str(store.folder / "tune.db")],
-        check=True, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    store.start(*store_command)
-    wait("the Store anew", lambda: store.serves(50052, trust))
-    measured["store_serving_s"] = time.monotonic() - killed
-    kept = {o.id for e in own.values() for o in e.observations()}
-    lost = [o for o in acknowledged.values() if o.id not in kept]
-    measured["lost_observations"] = len(lost)
-    window = [(killed_at - o.create_time).total_seconds() for o in lost if o.create_time]
-    measured["lost_window_s"] = max(window, default=0.0)
-    total = sum(map(recorded, own.values()))
-    wait("an observation anew", lambda: sum(map(recorded, own.values())) > total)
-    measured["store_recovered_s"] = time.monotonic() - killed
-    say(
-        f"restored elsewhere: serving after {measured['store_serving_s']:.1f} s, first new observation"
-        f" after {measured['store_recovered_s']:.1f} s; lost {len(lost)} of the last"
-        f" {measured['lost_window_s']:.1f} s"
-    )
-    # No limit in seconds: what is lost must only be the newest, with nothing missing before it.
-    for experiment in own.values():
-        mine = [o for o in acknowledged.values() if o.experiment_id == experiment.id]
-        newest = max((o.ordinal for o in mine if o.id in kept), default=0)
-        assert all(o.ordinal > newest for o in mine if o.id not in kept), "an older result is lost"
-
-    wait("the budgets", lambda: all(recorded(e) >= BUDGET for e in own.values()))
-    for experiment in own.values():
-        observations = experiment.observations()
-        assert len(observations) == len({o.suggestion_id for o in observations}) == BUDGET, "lost or doubled"
-    workers = {o.worker for e in own.values() for o in e.observations()}
-    assert len(workers) == len(TRAINERS), f"only {workers} worked"
-    measured["trials"] = BUDGET * len(own)
-    measured["seconds"] = time.monotonic() - BEGIN
-    say(f"{BUDGET * len(own)} observations by {len(workers)} hosts, none doubled")
-    backup.kill()
-    codes = [one.stop() for one in (*trainers, *optimizers.values(), store)]
-    assert set(codes) == {0, None}, f"exit codes {codes}"
-    return measured
+    def end(self) -> None:
+        """All hosts worked until the budgets were reached, nothing is doubled, everybody stops in order."""
+        self._wait_for_share(1.0)
+        for experiment in self._own.values():
+            found = experiment.observations()
+            assert len(found) == len({o.suggestion_id for o in found}) == BUDGET, "lost or doubled"
+        workers = {o.worker for e in self._own.values() for o in e.observations()}
+        assert len(workers) == len(TRAINERS), f"only {workers} worked"
+        self.measured |= {"trials": BUDGET * len(self._own), "seconds": time.monotonic() - BEGIN}
+        say(f"{BUDGET * len(self._own)} observations by {len(workers)} hosts, none doubled")
+        self._backup.kill()
+        codes = [one.stop() for one in (*self._trainers, *self._optimizers.values(), self._store)]
+        assert set(codes) == {0, None}, f"exit codes {codes}"
 
 
 def main() -> int:
@@ -272,14 +247,13 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         elsewhere = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm")))
-        ip("link", "add", BRIDGE, "type", "bridge")
-        stack.callback(ip, "link", "delete", BRIDGE, check=False)
-        ip("addr", "add", f"{NETWORK}.1/24", "dev", BRIDGE)
-        ip("link", "set", BRIDGE, "up")
-        measured = story(folder, elsewhere, stack)
+        bridge(stack)
+        cluster = Cluster(folder, elsewhere, stack)
+        for chapter in (cluster.work, cluster.optimizer_dies, cluster.store_dies, cluster.end):
+            chapter()
     facts = {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1), "backup_every_s": BACKUP_SECONDS}
     (ROOT / "benchmarks" / "published" / "hosts.json").write_text(
-        json.dumps(facts | {key: round(value, 2) for key, value in measured.items()}, indent=1) + "\n"
+        json.dumps(facts | {key: round(value, 2) for key, value in cluster.measured.items()}, indent=1) + "\n"
     )
     return 0
 

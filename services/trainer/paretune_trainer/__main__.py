@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Annotated
 
 import grpc
-import typer
 
 from paretune.client import Client
 from paretune.errors import InvalidArgument
@@ -17,16 +15,8 @@ from paretune.rpc.credentials import Credentials
 from paretune.rpc.logs import LogFormat, configure_logging
 from paretune.rpc.server import CannotListen, Serving, serve
 from paretune.v1 import trainer_pb2_grpc
-from paretune_trainer.config import (
-    AUTO_SLOTS,
-    Config,
-    Executor,
-    Namespace,
-    Warm,
-    shared_folder,
-    slots_of,
-    unique_worker,
-)
+from paretune_trainer import flags
+from paretune_trainer.config import AUTO_SLOTS, Config, shared_folder, slots_of, unique_worker
 from paretune_trainer.node import Node
 from paretune_trainer.reporting import Reporter
 from paretune_trainer.servicer import TrainerServicer
@@ -70,115 +60,26 @@ async def run(serving: Serving, server: str, credentials: Credentials, config: C
 
 
 def main(
-    server: Annotated[
-        str,
-        typer.Option(
-            "--server", "--store", envvar="PARETUNE_SERVER", help="Address of the services (the Optimizer's)."
-        ),
-    ] = "127.0.0.1:50051",
-    listen: Annotated[
-        str, typer.Option(envvar="PARETUNE_TRAINER_LISTEN", help="HOST:PORT or unix:PATH.")
-    ] = "127.0.0.1:50053",
-    experiment: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="PARETUNE_TRAINER_EXPERIMENT",
-            help="Id of an experiment to work for; repeatable. Default: all that name a workload.",
-        ),
-    ] = None,
-    project: Annotated[
-        str,
-        typer.Option(envvar="PARETUNE_TRAINER_PROJECT", help="Project to work for. Default: any."),
-    ] = "",
-    slots: Annotated[
-        str,
-        typer.Option(
-            envvar="PARETUNE_TRAINER_SLOTS",
-            help="Trials at once; auto: one per core, as far as the memory of machine and GPUs goes round.",
-        ),
-    ] = "1",
-    name: Annotated[
-        str,
-        typer.Option(envvar="PARETUNE_TRAINER_NAME", help="Start of the worker name (default: host name)."),
-    ] = "",
-    run_dir: Annotated[
-        Path | None,
-        typer.Option(envvar="PARETUNE_TRAINER_RUN_DIR", help="Where scratch folders of trials are made."),
-    ] = None,
-    python_path: Annotated[
-        list[Path] | None,
-        typer.Option(
-            envvar="PARETUNE_TRAINER_PYTHON_PATH",
-            help="Folder with code for module:function workloads; repeatable. Default: the working folder, "
-            "unless Python was started with -P.",
-        ),
-    ] = None,
-    pass_env: Annotated[
-        list[str] | None,
-        typer.Option(
-            envvar="PARETUNE_TRAINER_PASS_ENV", help="Environment variable for trials to see; repeatable."
-        ),
-    ] = None,
-    time_limit: Annotated[
-        float,
-        typer.Option(min=0, envvar="PARETUNE_TRAINER_TIME_LIMIT", help="Seconds for a trial; 0: any."),
-    ] = 0.0,
-    timeout_infeasible: Annotated[
-        bool,
-        typer.Option(
-            envvar="PARETUNE_TRAINER_TIMEOUT_INFEASIBLE",
-            help="Past the limit a configuration is infeasible, not crashed.",
-        ),
-    ] = False,
-    memory_mb: Annotated[
-        int,
-        typer.Option(min=0, envvar="PARETUNE_TRAINER_MEMORY_MB", help="MiB for a trial; 0: any."),
-    ] = 0,
-    retries: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            envvar="PARETUNE_TRAINER_RETRIES",
-            help="Times that a trial that was killed or ran out of memory is begun anew.",
-        ),
-    ] = 1,
-    warm: Annotated[
-        Warm,
-        typer.Option(
-            envvar="PARETUNE_TRAINER_WARM",
-            help="Fork trials from a process with the framework loaded. auto: built-in workloads, no GPU.",
-        ),
-    ] = "auto",
-    pid_namespace: Annotated[
-        Namespace,
-        typer.Option(
-            envvar="PARETUNE_TRAINER_PID_NAMESPACE",
-            help="Give each trial a PID namespace of its own: where the system allows it (auto), or never.",
-        ),
-    ] = "auto",
-    executor: Annotated[
-        Executor,
-        typer.Option(
-            envvar="PARETUNE_TRAINER_EXECUTOR", help="Where trials run: local, or ray for a Ray cluster."
-        ),
-    ] = "local",
-    ray_address: Annotated[
-        str, typer.Option(envvar="RAY_ADDRESS", help="Head of the Ray cluster, HOST:PORT.")
-    ] = "auto",
-    trial_cpus: Annotated[
-        float,
-        typer.Option(min=0, envvar="PARETUNE_TRAINER_TRIAL_CPUS", help="CPUs of the cluster for a trial."),
-    ] = 1.0,
-    trial_gpus: Annotated[
-        float,
-        typer.Option(min=0, envvar="PARETUNE_TRAINER_TRIAL_GPUS", help="GPUs of the cluster for a trial."),
-    ] = 0.0,
-    grace: Annotated[
-        float,
-        typer.Option(
-            min=0, envvar="PARETUNE_TRAINER_GRACE", help="Seconds that running trials get to end at SIGTERM."
-        ),
-    ] = 10.0,
+    server: flags.Server = "127.0.0.1:50051",
+    listen: flags.Listen = "127.0.0.1:50053",
+    experiment: flags.Experiments = None,
+    project: flags.Project = "",
+    slots: flags.Slots = "1",
+    name: flags.Name = "",
+    run_dir: flags.RunDir = None,
+    python_path: flags.PythonPath = None,
+    pass_env: flags.PassEnv = None,
+    time_limit: flags.TimeLimit = 0.0,
+    timeout_infeasible: flags.TimeoutInfeasible = False,
+    memory_mb: flags.MemoryMb = 0,
+    retries: flags.Retries = 1,
+    warm: flags.WarmStart = "auto",
+    pid_namespace: flags.PidNamespace = "auto",
+    executor: flags.RunsOn = "local",
+    ray_address: flags.RayAddress = "auto",
+    trial_cpus: flags.TrialCpus = 1.0,
+    trial_gpus: flags.TrialGpus = 0.0,
+    grace: flags.Grace = 10.0,
     tls_cert: options.TlsCert = None,
     tls_key: options.TlsKey = None,
     client_ca: options.ClientCa = None,

@@ -33,7 +33,9 @@ OPTIONS: list[tuple[str, str | int]] = [
     ("grpc.service_config", json.dumps(_RETRIES)),
     ("grpc.max_receive_message_length", MAX_RECEIVE_BYTES),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # Named for the pause, but it is the time an attempt may take: TCP, TLS and HTTP/2 are three round
+    # trips, and a busy service answers late. An attempt given up sooner is given up every time.
+    ("grpc.min_reconnect_backoff_ms", 5000),
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -15,7 +16,11 @@ GOOD = {"x": 0.5, "n": 2, "kind": "plain"}
 
 
 class Proxy:
-    """A TCP proxy that can lose replies: once armed, the next bytes from the server end the connection."""
+    """A TCP proxy that can lose replies: once armed, the next bytes from the server end the connection.
+
+    Attributes:
+        slow: seconds that it takes everything from the server to arrive.
+    """
 
     def __init__(self, target: str) -> None:
         host, port = target.rsplit(":", 1)
@@ -23,6 +28,7 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.lost = 0
+        self.slow = 0.0
         self._armed = threading.Event()
         self._sockets: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -53,6 +59,7 @@ class Proxy:
                     self._armed.clear()
                     self.lost += 1
                     break
+                time.sleep(self.slow if replies else 0.0)
                 sink.sendall(data)
         for one in (source, sink):
             with suppress(OSError):
@@ -125,3 +132,11 @@ def test_a_batch_that_is_too_large_is_refused_at_once(experiment):
     with pytest.raises(pt.errors.InvalidArgument, match="send less at once"):
         experiment.client.observe_batch(experiment.id, [big] * 100)
     assert experiment.observations() == []
+
+
+def test_services_far_away_are_reached(proxy, fields):
+    """Or busy ones: a handshake takes round trips, and none is given up for taking a second and a half."""
+    proxy.slow = 1.5
+    with pt.Client(proxy.address) as client:
+        made = client.create_experiment(**fields())
+        assert made.id in {one.id for one in client.list_experiments()}
