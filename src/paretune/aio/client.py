@@ -104,7 +104,9 @@ class AsyncClient(AsyncInsightVerbs):
             except ParetuneError as error:
                 elapsed = time.monotonic() - begin
                 self._replicas.failed(address, error)
-                await asyncio.sleep(retries.delay(with_advice(error, self.address, elapsed), elapsed))
+                await asyncio.sleep(
+                    retries.delay(with_advice(error, address, self.address, elapsed), elapsed)
+                )
 
     async def stream(self, call: Call[T], *, timeout: float) -> AsyncIterator[T]:
         """As `Client.stream`."""

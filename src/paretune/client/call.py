@@ -92,15 +92,23 @@ class Retries:
         return wait
 
 
-def with_advice(error: ParetuneError, address: str, waited: float) -> ParetuneError:
-    """The error of a call that nobody answered, saying what to do about it; other errors as they are."""
+def with_advice(error: ParetuneError, tried: str, address: str, waited: float) -> ParetuneError:
+    """The error of a call that nobody answered, saying what to do about it; other errors as they are.
+
+    Args:
+        error: what came of the last try.
+        tried: the address where that was.
+        address: all that the client was given.
+        waited: seconds since the first try.
+    """
     if error.metadata or not isinstance(error, Unavailable | DeadlineExceeded):
         return error
     advice = "start the services with `paretune up`, or give the address of the Optimizer that runs"
+    last = tried if tried == address else f"{tried}, the last that was tried of {address}"
     if isinstance(error, Unavailable):
-        text = f"Nothing answers at {address} (tried for {waited:.1f} s): {advice}."
+        text = f"Nothing answers at {last} (tried for {waited:.1f} s): {advice}."
     else:
-        text = f"{address} did not answer within {waited:.1f} s: give a longer timeout, or {advice}."
+        text = f"No answer within {waited:.1f} s from {last}: give a longer timeout, or {advice}."
     return type(error)(text, reason=error.reason, metadata={"service": address})
 
 

@@ -111,7 +111,7 @@ class Client(RecordVerbs, InsightVerbs):
             except ParetuneError as error:
                 elapsed = time.monotonic() - begin
                 self._replicas.failed(address, error)
-                time.sleep(retries.delay(with_advice(error, self.address, elapsed), elapsed))
+                time.sleep(retries.delay(with_advice(error, address, self.address, elapsed), elapsed))
 
     def stream(self, call: Call[T], *, timeout: float) -> Iterator[T]:
         """What the replies of a streaming call mean, one by one; it must end within `timeout` seconds.
