@@ -30,8 +30,21 @@ CHANGEABLE = ("observation_budget", "parallelism", "remeasure", "lease_policy", 
 """What may change while an experiment runs; of metrics, thresholds and units."""
 
 
+class Created(ExperimentHandle):
+    """An experiment that this very command created: it goes when it turns out that it cannot be run."""
+
+    def forget_unused(self) -> None:
+        """Delete it, unless it holds a result, or a configuration that a person queued; says so."""
+        with suppress(ParetuneError):
+            found = self.refresh()
+            queued_by_hand = any(one.provenance.policy is None for one in self.suggestions())
+            if not found.progress.observations and not queued_by_hand:
+                self.client.delete_experiment(self.id, etag=found.etag)
+                remark(f"Experiment {self.id} is not kept: nothing was trained.")
+
+
 def create_or_resume(client: Client, wanted: Experiment, new: bool = False) -> ExperimentHandle:
-    """The newest experiment of this name, brought up to date, or a new one; says which.
+    """The newest experiment of this name, brought up to date, or a new one, `Created`; says which.
 
     Raises:
         InvalidArgument: one of this name exists with another space, metrics, seed, policy or workload.
@@ -39,9 +52,9 @@ def create_or_resume(client: Client, wanted: Experiment, new: bool = False) -> E
     """
     found = None if new else next(client.list_experiments(tuple(ExperimentState), name=wanted.name), None)
     if found is None:
-        handle = client.create_experiment(replace(wanted, id=new_id(wanted.name)))
-        remark(f"Created experiment {handle.id}: {_budget_text(handle.experiment)}.")
-        return handle
+        made = Created(client, client.create_experiment(replace(wanted, id=new_id(wanted.name))).experiment)
+        remark(f"Created experiment {made.id}: {_budget_text(made.experiment)}.")
+        return made
     if differing := [word for word, of in FIXED.items() if of(found) != of(wanted)]:
         raise InvalidArgument(
             f"{wanted.name!r} exists ({found.id}) with other {' and '.join(differing)}: "
@@ -85,7 +98,7 @@ def train(client: Client, *handles: ExperimentHandle) -> None:
 
     Raises:
         InvalidArgument: our own Trainer cannot run the workload: it is unknown, or its data are missing,
-            say. An experiment that never ran is not kept then.
+            say. What is `Created` and empty is not kept then; what was there before is left as it is.
         ParetuneError: see `follow`.
     """
     open_ = [handle for handle in handles if not _filled(handle.experiment)]
@@ -97,23 +110,19 @@ def train(client: Client, *handles: ExperimentHandle) -> None:
         return
     own = _OwnTrainer(client, [handle.experiment for handle in open_])
     slots = max(1, max(handle.experiment.parallelism for handle in open_))
-    client.supervisor.add(client.suite.trainer(slots, [handle.id for handle in open_]))
-    client.supervisor.wait_until_ready()
     try:
         for handle in open_:
             check_code(handle.experiment, code_folders())
+        client.supervisor.add(client.suite.trainer(slots, [handle.id for handle in open_]))
+        client.supervisor.wait_until_ready()
+        for handle in open_:
             check_workload(client.suite.trainer_address, handle.experiment)
         follow(client, experiments, check=own.check, idle=own.idle)
     except InvalidArgument:
         for handle in handles:
-            _forget_unused(handle)
+            if isinstance(handle, Created):
+                handle.forget_unused()
         raise
-
-
-def _forget_unused(handle: ExperimentHandle) -> None:
-    with suppress(ParetuneError):
-        if not handle.refresh().progress.observations:
-            handle.delete()
 
 
 def _filled(experiment: Experiment) -> bool:

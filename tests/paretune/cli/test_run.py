@@ -12,9 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from paretune.cli.training import create_or_resume, train
 from paretune.cli.workloads import check_code, check_workload
-from paretune.errors import InvalidArgument
-from paretune.experiment_file import parse_experiment
+from paretune.errors import InvalidArgument, NotFound
+from paretune.experiment_file import load_experiment, parse_experiment
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -179,6 +180,26 @@ def test_code_that_is_not_there_is_one_line_and_nothing_is_stored(paretune, fold
     assert ended.code == 2
     assert f"paretune: workload: there is no module 'tow' in {folder}, nor installed" in ended.err
     assert json.loads(paretune("experiments", "--json", "--db", "paretune.db").out) == []
+
+
+def test_what_was_there_before_is_kept_when_its_code_is_not_found(folder, client, capsys):
+    change(folder, ("toy:train", "tow:train"), ("name: toy", "name: wrong-folder"))
+    wanted = load_experiment(folder / "toy.yaml")
+    made = create_or_resume(client, wanted)
+    made.queue({"x": 0.5}, {"why": "chosen by hand"})
+    for handle in (made, create_or_resume(client, wanted)):
+        with pytest.raises(InvalidArgument, match="there is no module 'tow'"):
+            train(client, handle)
+        assert [one.metadata for one in handle.suggestions()] == [{"why": "chosen by hand"}]
+    afresh = create_or_resume(client, wanted, new=True)
+    with pytest.raises(InvalidArgument, match="there is no module 'tow'"):
+        train(client, create_or_resume(client, wanted))  # resumes the empty one
+    assert afresh.refresh().progress.observations == 0
+    with pytest.raises(InvalidArgument, match="there is no module 'tow'"):
+        train(client, afresh)
+    with pytest.raises(NotFound):
+        afresh.refresh()
+    assert capsys.readouterr().err.count("is not kept") == 1
 
 
 @pytest.mark.parametrize(
