@@ -18,7 +18,8 @@ from paretune.aio.trial import AsyncTrial
 from paretune.client import DEFAULT_ADDRESS
 from paretune.rpc.channel import DEFAULT_TIMEOUT
 from paretune.rpc.credentials import Credentials
-from paretune.rpc.health import wait_until_serving
+from paretune.rpc.health import wait_until_any_serves
+from paretune.rpc.replicas import addresses_of
 
 __all__ = ["AsyncClient", "AsyncExperimentHandle", "AsyncTrial", "connect"]
 
@@ -40,5 +41,5 @@ async def connect(
     credentials = Credentials.from_environment().but(
         token=token, token_file=token_file, ca=ca, tls=tls, cert=cert, key=key, insecure=insecure
     )
-    await asyncio.to_thread(wait_until_serving, address, wait, credentials)
+    await asyncio.to_thread(wait_until_any_serves, addresses_of(address), wait, credentials)
     return AsyncClient(address, timeout=timeout, credentials=credentials)

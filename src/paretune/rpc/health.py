@@ -1,7 +1,9 @@
 """Is a service there, and ready?"""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from queue import Empty, SimpleQueue
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -12,6 +14,7 @@ from paretune.rpc.credentials import NONE, Credentials
 from paretune.rpc.status import error_of
 
 _PAUSE = 0.05
+_LONGEST_TRY = 5.0  # seconds until a service that does not answer is asked again
 
 
 def is_serving(address: str, timeout: float = 1.0, credentials: Credentials = NONE) -> bool:
@@ -32,47 +35,72 @@ def wait_until_serving(address: str, timeout: float, credentials: Credentials = 
         Unauthenticated: its certificate cannot be trusted; waiting would not help.
         Unavailable: it did not within `timeout` seconds.
     """
-    deadline, said = time.monotonic() + timeout, ""
-    with open_channel(address, retries=False, credentials=credentials) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
-        while (left := deadline - time.monotonic()) > 0:
-            try:
-                reply = stub.Check(health_pb2.HealthCheckRequest(), timeout=min(left, 1.0))
-                if reply.status == health_pb2.HealthCheckResponse.SERVING:
-                    return
-            except grpc.RpcError as failure:
-                error = error_of(failure)
-                if isinstance(error, Unauthenticated):
-                    raise error from None
-                said = str(error)
-            time.sleep(_PAUSE)
-    raise Unavailable(_advice(address, said, credentials), metadata={"service": address})
+    wait_until_any_serves((address,), timeout, credentials)
 
 
 def wait_until_any_serves(addresses: Sequence[str], timeout: float, credentials: Credentials = NONE) -> None:
-    """Return once a service at one of the addresses says SERVING; they are asked in turn.
+    """Return once a service at one of the addresses says SERVING; all are asked at the same time.
+
+    Each has one channel for the whole wait, so that what is far away or busy has the time that connecting
+    and answering take.
 
     Raises:
-        Unauthenticated: as `wait_until_serving`.
-        Unavailable: none did within `timeout` seconds; of the first.
+        Unauthenticated: the certificates of all of them cannot be trusted; waiting would not help.
+        Unavailable: none did within `timeout` seconds.
     """
-    if len(addresses) > 1:
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            if any(is_serving(address, 1.0, credentials) for address in addresses):
-                return
-    wait_until_serving(addresses[0], timeout if len(addresses) == 1 else _PAUSE, credentials)
-
-
-def _advice(address: str, said: str, credentials: Credentials) -> str:
-    if "Socket closed" in said or "reset by peer" in said:
-        if credentials.encrypted:
-            return (
-                f"{address} closes the connection: if it demands a client certificate, give cert=FILE and "
-                "key=FILE (PARETUNE_CERT, PARETUNE_KEY, --cert, --key), signed by the CA that it trusts."
+    deadline = time.monotonic() + timeout
+    with ExitStack() as channels:
+        asked = {
+            address: health_pb2_grpc.HealthStub(
+                channels.enter_context(open_channel(address, retries=False, credentials=credentials))
             )
-        return f"{address} closes the connection: if it speaks TLS give ca=FILE (PARETUNE_CA, --ca) or tls."
+            for address in addresses
+        }
+        replies: SimpleQueue[tuple[str, grpc.Future[health_pb2.HealthCheckResponse]]] = SimpleQueue()
+
+        def ask(address: str) -> None:
+            left = max(deadline - time.monotonic(), 0.0)
+            call = asked[address].Check.future(
+                health_pb2.HealthCheckRequest(), timeout=min(left, _LONGEST_TRY)
+            )
+            call.add_done_callback(lambda done: replies.put((address, done)))
+
+        for address in addresses:
+            ask(address)
+        said = dict.fromkeys(addresses, "")
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                address, call = replies.get(timeout=left)
+                if call.result().status == health_pb2.HealthCheckResponse.SERVING:
+                    return
+            except Empty:
+                break
+            except grpc.RpcError as failure:
+                error = error_of(failure)
+                if isinstance(error, Unauthenticated):
+                    del asked[address]
+                    if not asked:
+                        raise error from None
+                    continue
+                said[address] = str(error)
+            time.sleep(_PAUSE)
+            ask(address)
+    raise Unavailable(_advice(said, credentials), metadata={"service": ",".join(addresses)})
+
+
+def _advice(said: Mapping[str, str], credentials: Credentials) -> str:
+    for address, text in said.items():
+        if "Socket closed" in text or "reset by peer" in text:
+            if credentials.encrypted:
+                return (
+                    f"{address} closes the connection: if it demands a client certificate, give cert=FILE "
+                    "and key=FILE (PARETUNE_CERT, PARETUNE_KEY, --cert, --key), signed by the CA that it "
+                    "trusts."
+                )
+            return (
+                f"{address} closes the connection: if it speaks TLS give ca=FILE (PARETUNE_CA, --ca) or tls."
+            )
     return (
-        f"Nothing answers at {address}. Start the services with `paretune up`, or name another address "
-        "with --server (PARETUNE_SERVER)."
+        f"Nothing answers at {' or '.join(said)}. Start the services with `paretune up`, or name another "
+        "address with --server (PARETUNE_SERVER)."
     )

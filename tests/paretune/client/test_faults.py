@@ -1,5 +1,6 @@
 """Networks and services that misbehave: every call still happens once, or ends with a clear error."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from contextlib import suppress
 import pytest
 
 import paretune as pt
+from paretune.local import free_ports
 
 GOOD = {"x": 0.5, "n": 2, "kind": "plain"}
 
@@ -140,3 +142,15 @@ def test_services_far_away_are_reached(proxy, fields):
     with pt.Client(proxy.address) as client:
         made = client.create_experiment(**fields())
         assert made.id in {one.id for one in client.list_experiments()}
+
+
+def test_connecting_waits_for_services_far_away_also_for_one_in_a_list(proxy):
+    proxy.slow = 1.1
+    listed = f"127.0.0.1:{free_ports(1)[0]},{proxy.address}"
+
+    async def main() -> None:
+        one, two = await asyncio.gather(asyncio.to_thread(pt.connect, proxy.address), pt.aio.connect(listed))
+        one.close()
+        await two.close()
+
+    asyncio.run(main())
