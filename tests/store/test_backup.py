@@ -1,7 +1,9 @@
 """Backups: a copy of one moment, restored into a Store that knows that it lives in the past."""
 
 import hashlib
+import shutil
 import sqlite3
+from pathlib import Path
 
 import pytest
 from store_cases import Driver
@@ -9,7 +11,7 @@ from store_cases import Driver
 from paretune.errors import FailedPrecondition, ResourceExhausted
 from paretune.v1 import types_pb2 as types
 from paretune_store.backup import Exists, copy_name, restore
-from paretune_store.database import CannotOpen, Corrupt, InUse, TooNew
+from paretune_store.database import CannotOpen, Corrupt, InUse, TooNew, open_database
 from paretune_store.sqlite import SqliteStore
 
 
@@ -119,9 +121,45 @@ def test_restore_keeps_what_it_replaces(tmp_path):
     before = live.read_bytes()
     with pytest.raises(Exists):
         restore(tmp_path / "copy.db", live)
-    kept = restore(tmp_path / "copy.db", live, replace=True)
-    assert kept is not None
+    (kept,) = restore(tmp_path / "copy.db", live, replace=True)
     assert kept.read_bytes() == before
     again = Driver(lambda clock: SqliteStore.open(live, clock))
     assert [made.id for made in again.state() if isinstance(made, types.Experiment)] == ["first"]
     again.close()
+
+
+def killed(live: Path, folder: Path) -> Path:
+    """What kill -9 would leave of an open database now, in another folder."""
+    folder.mkdir()
+    for ending in ("", "-wal", ".lock"):
+        shutil.copyfile(f"{live}{ending}", folder / f"{live.name}{ending}")
+    return folder / live.name
+
+
+@pytest.mark.parametrize("how", ["replaced", "removed"])
+def test_after_a_kill_a_restore_gives_the_backup_and_nothing_of_the_log(store, tmp_path, how):
+    made = store.create(id="digits")
+    store.observe(made.id)
+    (tmp_path / "copy.db").write_bytes(copied(store))
+    before = store.state()
+    for _ in range(30):
+        store.observe(made.id)
+    live = killed(tmp_path / "store.db", tmp_path / "killed")
+    if how == "removed":
+        live.unlink()  # and its log stays
+    kept = restore(tmp_path / "copy.db", live, replace=how == "replaced")
+    assert kept[-1].name.endswith("-wal")
+    again = Driver(lambda clock: SqliteStore.open(live, clock))
+    assert again.state() == before
+    again.close()
+
+
+def test_a_backup_that_was_copied_over_a_killed_database_by_hand_is_refused(store, tmp_path):
+    made = store.create(id="digits")
+    (tmp_path / "copy.db").write_bytes(copied(store))
+    store.observe(made.id)
+    live = killed(tmp_path / "store.db", tmp_path / "killed")
+    shutil.copyfile(tmp_path / "copy.db", live)
+    with pytest.raises(Corrupt, match=r"-wal is not the log of"):
+        open_database(live)
+    assert live.read_bytes() == (tmp_path / "copy.db").read_bytes()

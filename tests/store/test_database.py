@@ -144,3 +144,25 @@ def test_a_log_that_somebody_took_away_is_noticed_after_a_kill_only(tmp_path, le
             open_database(path)
     else:
         open_database(path).close()
+
+
+def test_a_log_without_its_database_is_refused(database):
+    """SQLite would take it into whatever database is made under that name."""
+    log = database.with_name("store.db-wal")
+    kept = database.rename(database.with_name("kept.db"))
+    log.write_bytes(b"what was written last")
+    with pytest.raises(Corrupt, match=r"no .*store\.db, but .*-wal is there.*move the log away"):
+        open_database(database)
+    assert not database.exists()
+    assert log.exists()
+    log.unlink()
+    kept.rename(database)
+    open_database(database).close()
+
+
+def test_a_restore_that_was_cut_short_is_not_taken_for_a_database(database):
+    Path(f"{database}.lock").write_text("restored by 123\n")
+    for _ in range(2):  # the old file is still there, or none is
+        with pytest.raises(Corrupt, match="cut short"):
+            open_database(database)
+        database.unlink(missing_ok=True)

@@ -121,7 +121,7 @@ def _restore(backup: Path, database: Path, replace: bool) -> None:
     kept = restore(backup, database, replace)
     sys.stdout.write(f"Restored {database} from {backup}.\n")
     if kept:
-        sys.stdout.write(f"The database that was there is now {kept}.\n")
+        sys.stdout.write(f"What was there is now {', '.join(map(str, kept))}.\n")
 
 
 if __name__ == "__main__":

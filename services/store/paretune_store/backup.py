@@ -13,11 +13,14 @@ from pathlib import Path
 
 from paretune import failpoints
 from paretune_store.database import (
+    BESIDE,
+    RESTORED_BY,
     CannotOpen,
     Corrupt,
     check_whole,
     connect,
     lock_file,
+    note,
     recorded_version,
     sync_folder,
 )
@@ -64,7 +67,7 @@ def make_copy(database: Path, now: int) -> Path:
     return copy
 
 
-def restore(backup: Path, database: Path, replace: bool = False) -> Path | None:
+def restore(backup: Path, database: Path, replace: bool = False) -> list[Path]:
     """Put a backup in the place of a database that no Store has open.
 
     Args:
@@ -73,7 +76,7 @@ def restore(backup: Path, database: Path, replace: bool = False) -> Path | None:
         replace: take the place of an existing database, which is kept beside it under another name.
 
     Returns:
-        Where the replaced database is now.
+        Where that is now which was there: the database, and its log if its Store was killed.
 
     Raises:
         CannotOpen: as its subclasses say; nothing was changed.
@@ -83,7 +86,7 @@ def restore(backup: Path, database: Path, replace: bool = False) -> Path | None:
         raise CannotOpen(f"There is no file {backup}.")
     if database == backup:
         raise Exists(f"{backup} is the backup itself: name another file for the database.")
-    with lock_file(database):
+    with lock_file(database) as lock:
         if database.exists() and not replace:
             raise Exists(f"There is a database {database} already: name another file, or say --replace.")
         _check_backup(backup)
@@ -95,9 +98,11 @@ def restore(backup: Path, database: Path, replace: bool = False) -> Path | None:
         except OSError as error:
             draft.unlink(missing_ok=True)
             raise CannotOpen(f"Cannot write {draft}: {error.strerror}.") from None
-        kept = _set_aside(database) if database.exists() else None
+        note(lock, RESTORED_BY)  # a Store that finds this starts neither with half of it nor with nothing
+        kept = _set_aside(database)
         draft.rename(database)
         sync_folder(database.parent)
+        note(lock, "")
         return kept
 
 
@@ -115,10 +120,12 @@ def _check_backup(backup: Path) -> None:
         raise Corrupt(f"{backup} is damaged ({error}); take another backup.") from None
 
 
-def _set_aside(database: Path) -> Path:
+def _set_aside(database: Path) -> list[Path]:
+    """Rename what is there of a database; of one that was moved or removed, the log may have been left."""
     kept = Path(f"{database}.replaced-{time.time_ns() // 1_000_000}")
-    for ending in ("-wal", "-shm", ""):
+    moved = []
+    for ending in ("", *BESIDE):
         part = Path(f"{database}{ending}")
         if part.exists():
-            part.rename(f"{kept}{ending}")
-    return kept
+            moved.append(part.rename(f"{kept}{ending}"))
+    return moved

@@ -14,9 +14,13 @@ from paretune_store import schema
 
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 
-# In front of the process number in the lock file while the file is open. Earlier versions wrote the number
-# alone and left it there when they closed, which says nothing about a kill.
-_OPEN_BY = "open by"
+# In front of the process number in the lock file while the file is open, or being replaced. Earlier versions
+# wrote the number alone and left it there when they closed, which says nothing about a kill.
+OPEN_BY = "open by"
+RESTORED_BY = "restored by"
+
+BESIDE = ("-wal", "-shm", "-journal")
+"""Endings of the files that SQLite keeps beside a database and believes to be that database's."""
 
 
 class CannotOpen(Exception):
@@ -64,7 +68,7 @@ class Connections:
 
     def close(self) -> None:
         """Close; the writer last, so that it takes the log into the file."""
-        _note(self.lock, "")
+        note(self.lock, "")
         self.reader.close()
         self.writer.close()
         self.lock.close()
@@ -88,7 +92,7 @@ def open_database(path: Path, *, network: bool = False) -> Connections:
         )
     lock = lock_file(path)
     try:
-        _check_log(path, lock)
+        _check_beside(path, lock)
         if path.exists():
             _inspect(path)
         else:
@@ -96,7 +100,7 @@ def open_database(path: Path, *, network: bool = False) -> Connections:
         Path(f"{path}.copy").unlink(missing_ok=True)  # of a backup that a crash cut short
         writer = connect(path, "rw")
         _prepare(writer)
-        _note(lock, f"{_OPEN_BY} {os.getpid()}\n")
+        note(lock, OPEN_BY)
         return Connections(path, writer, connect(path, "ro"), lock)
     except (sqlite3.OperationalError, OSError) as error:
         lock.close()
@@ -126,7 +130,7 @@ def lock_file(path: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.seek(0)
-        owner = lock.read(30).removeprefix(_OPEN_BY).strip() or "unknown"
+        owner = (lock.read(30).split() or ["unknown"])[-1]
         lock.close()
         raise InUse(
             f"Another Store (process {owner}) has {path} open; stop it, or use another file."
@@ -134,22 +138,50 @@ def lock_file(path: Path) -> IO[str]:
     return lock
 
 
-def _note(lock: IO[str], text: str) -> None:
-    """Say in the lock file which process has the database open; nothing when none has, or it is closing."""
+def note(lock: IO[str], what: str) -> None:
+    """Say in the lock file, on the disk, what this process does with the database; "": nothing any more."""
     lock.truncate(0)
-    lock.write(text)
+    lock.write(f"{what} {os.getpid()}\n" if what else "")
     lock.flush()
+    os.fsync(lock)
 
 
-def _check_log(path: Path, lock: IO[str]) -> None:
-    """Refuse a file whose Store was killed and whose log somebody took away: it lacks acknowledged writes."""
+def _check_beside(path: Path, lock: IO[str]) -> None:
+    """Refuse a file without its log, which lacks acknowledged writes, and a log without its file.
+
+    SQLite takes whatever lies under the log's name into whatever lies under the database's.
+    """
     lock.seek(0)
-    killed = lock.read(30).startswith(_OPEN_BY)
-    if killed and path.exists() and not Path(f"{path}-wal").exists():
+    left, log = lock.read(30), Path(f"{path}-wal")
+    if left.startswith(RESTORED_BY):
+        raise Corrupt(f"A restore to {path} was cut short: do it again, with --replace.")
+    if not path.exists():
+        for beside in (log, Path(f"{path}-journal")):
+            if beside.exists():
+                raise Corrupt(
+                    f"There is no {path}, but {beside} is there, the log of a database that was moved or "
+                    "removed. Put that database back beside it, or restore a backup; or move the log away "
+                    "to begin with nothing."
+                )
+    elif log.exists() and _never_opened(path):
         raise Corrupt(
-            f"The log {path}-wal is missing, and with it what was written last. Put it back; or remove "
+            f"{log} is not the log of {path}, but of a database that was there before. Move it away; to put "
+            "a backup in place use restore, which does so."
+        )
+    elif left.startswith(OPEN_BY) and not log.exists():
+        raise Corrupt(
+            f"The log {log} is missing, and with it what was written last. Put it back; or remove "
             f"{path}.lock to go on without."
         )
+
+
+def _never_opened(path: Path) -> bool:
+    """Whether a database had no log so far, as a backup that no Store has opened yet.
+
+    Byte 18 is then 1, and 2 once there was a log: https://sqlite.org/fileformat.html, section 1.3.3.
+    """
+    with path.open("rb") as file:
+        return file.read(19)[18:] == b"\x01"
 
 
 def connect(path: Path, mode: str) -> Database:
