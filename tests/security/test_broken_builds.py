@@ -27,7 +27,12 @@ def ready(suite):
     }
     forged = headers["admin"][0][1][:-4] + "AAAA"
     headers["forged"] = (("authorization", forged),)
-    return requests_for(suite, headers)("trainer"), headers
+    requests = requests_for(suite, headers)("trainer")
+    suite.call(f"/{STORE}/QueueSuggestion", requests["QueueSuggestion"], metadata=headers["write"])
+    ask = requests["LeaseSuggestions"]
+    (held,) = suite.call(f"/{STORE}/LeaseSuggestions", ask, metadata=headers["trainer"]).suggestions
+    requests["Heartbeat"] = st.HeartbeatRequest(suggestion_id=held.id, fence=held.lease.fence)
+    return requests, headers
 
 
 def code(suite, ready, method: str, who: str) -> str:

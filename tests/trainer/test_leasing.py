@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 from trainer_fakes import FakeClient
 
-from paretune.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from paretune.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unavailable
 from paretune.observation import Directive, Lease, Suggestion
 from paretune_trainer import leasing
 from paretune_trainer.ending import Step
@@ -103,6 +103,16 @@ def test_an_outage_does_not(client, steering, keep):
     eventually(lambda: client.count("heartbeat") >= 8)
     assert not keeper.over
     assert not steering.cancelled
+
+
+def test_a_refused_token_is_told_and_ends_nothing_until_the_lease_is_lost(client, steering, keep, caplog):
+    client.failing["heartbeat"] = [PermissionDenied("not leased with it")] * 3 + [STALE]
+    keep()
+    eventually(lambda: steering.cancelled)
+    assert client.count("heartbeat") == 4
+    told = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == 3
+    assert "not leased with it" in told[0]
 
 
 @pytest.mark.parametrize("verb", ["heartbeat", "checkpoint"])

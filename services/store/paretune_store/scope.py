@@ -12,6 +12,7 @@ from paretune.access import Caller, Role
 from paretune.errors import NotFound, PermissionDenied
 from paretune.rpc.policy import ALL, ANY, POLICY, path_of
 from paretune.v1 import store_pb2 as pb
+from paretune_store.suggestions import LEASED
 
 _SERVICE = pb.DESCRIPTOR.services_by_name["StoreService"]
 _SCOPES = {method.input_type.full_name: POLICY[path_of(method)].scope for method in _SERVICE.methods}
@@ -23,7 +24,7 @@ _PROJECTS = {
     "observation": """SELECT project FROM experiments
         WHERE key = (SELECT experiment FROM observations WHERE id = ?)""",
 }
-_HOLDER = "SELECT holder FROM suggestions WHERE id = ?"
+_HOLDER = "SELECT holder, state, fence FROM suggestions WHERE id = ?"
 
 
 def check_scope(db: Database, request: Message, caller: Caller) -> None:
@@ -39,8 +40,8 @@ def check_scope(db: Database, request: Message, caller: Caller) -> None:
         if row is not None and not caller.sees(row[0]):
             raise NotFound.of(kind, name)
     if caller.token and caller.role is Role.TRAINER:
-        for suggestion_id in _reported(request):
-            _check_own(db, suggestion_id, caller)
+        for suggestion_id, fence in _reported(request):
+            _check_own(db, suggestion_id, fence, caller)
 
 
 def narrowed(request: pb.ListExperimentsRequest, caller: Caller) -> pb.ListExperimentsRequest | None:
@@ -67,25 +68,30 @@ def _named(request: Message) -> tuple[str, str]:
     return "experiment" if last == "id" else last.removesuffix("_id"), found
 
 
-def _reported(request: Message) -> list[str]:
-    """The suggestions on which a request reports, empty for a report without one."""
+def _reported(request: Message) -> list[tuple[str, str]]:
+    """The suggestions on which a request reports, with the fences; an empty id for a report without one."""
     if isinstance(request, pb.HeartbeatRequest | pb.ReleaseSuggestionRequest | pb.RecordCheckpointsRequest):
-        return [request.suggestion_id]
+        return [(request.suggestion_id, request.fence)]
     if isinstance(request, pb.ObserveRequest):
-        return [request.observation.suggestion_id]
+        return [(request.observation.suggestion_id, request.fence)]
     if isinstance(request, pb.ObserveBatchRequest):
-        return [one.observation.suggestion_id for one in request.requests]
+        return [(one.observation.suggestion_id, one.fence) for one in request.requests]
     return []
 
 
-def _check_own(db: Database, suggestion_id: str, caller: Caller) -> None:
+def _check_own(db: Database, suggestion_id: str, fence: str, caller: Caller) -> None:
     if not suggestion_id:
         raise _not_yours(
             caller, "name the suggestion_id; results of other configurations need the role write"
         )
     row = db.execute(_HOLDER, (suggestion_id,)).fetchone()
-    if row is not None and row[0] != caller.token:
-        raise _not_yours(caller, f"{suggestion_id!r} was not leased with it")
+    if row is None or row[0] == caller.token:
+        return
+    # A fence that is not that of a live lease changes nothing. Who held it hears that the lease is lost,
+    # or the first reply to what it repeats, also when another token or its own new one came since.
+    if fence and (row[1], row[2]) != (LEASED, fence):
+        return
+    raise _not_yours(caller, f"{suggestion_id!r} was not leased with it")
 
 
 def _not_yours(caller: Caller, why: str) -> PermissionDenied:

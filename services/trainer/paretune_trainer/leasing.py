@@ -9,7 +9,14 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol, TypeVar
 
 from paretune.client.calls import Heartbeat
-from paretune.errors import FailedPrecondition, InvalidArgument, NotFound, ParetuneError
+from paretune.errors import (
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ParetuneError,
+    PermissionDenied,
+    Unauthenticated,
+)
 from paretune.observation import Checkpoint, Directive, MetricValue, Suggestion
 from paretune_trainer.ending import Step
 from paretune_trainer.output import Log
@@ -172,6 +179,9 @@ class LeaseKeeper:
             self._end(f"the lease is lost: {error}")
         except InvalidArgument as error:
             log.warning("suggestion %s: the Store refused what was sent: %s", self._id, error)
+        except (PermissionDenied, Unauthenticated) as error:
+            # Not the end yet: the token may be put back. Else the lease expires, and that is the end.
+            log.warning("suggestion %s: its lease ends soon, the token is refused: %s", self._id, error)
         except (ParetuneError, ValueError) as error:  # grpc says ValueError when the channel was closed
             log.info("suggestion %s: no answer, will try again: %s", self._id, error)
         return None
