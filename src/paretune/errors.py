@@ -43,9 +43,11 @@ class ParetuneError(Exception):
         message: one sentence for people.
         reason: name of an ``ErrorReason`` without its prefix, such as ``STALE_LEASE``.
         metadata: the variables of the message, by name.
+        answered: False when no service said this: nobody answered a call, and `message` is gRPC's own.
     """
 
     default_reason = "BUG"
+    answered = True
 
     def __init__(
         self, message: str, *, reason: str | None = None, metadata: Mapping[str, str] | None = None

@@ -11,10 +11,10 @@ from typing import Any, Self, TypeVar
 from paretune.aio.handle import AsyncExperimentHandle
 from paretune.aio.insight_verbs import AsyncInsightVerbs
 from paretune.client import DEFAULT_ADDRESS, Client, calls
-from paretune.client.call import WATCH_PAUSE, Call, Pages, Retries, with_advice
+from paretune.client.call import WATCH_PAUSE, Call, Pages, Retries, pause_of_watch, with_advice
 from paretune.client.calls import Heartbeat
 from paretune.client.new_experiment import new_experiment, same_search
-from paretune.errors import AlreadyExists, ParetuneError, Unavailable
+from paretune.errors import AlreadyExists, ParetuneError, ResourceExhausted, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.observation import (
     Checkpoint,
@@ -313,15 +313,17 @@ class AsyncClient(AsyncInsightVerbs):
                 call.method, call.request.__class__.SerializeToString, call.reply.FromString
             )
             stream = invoke(call.request, metadata=self.credentials.metadata())
+            pause = WATCH_PAUSE
             try:
                 with translated():
                     async for reply in stream:
                         for event in call.read(reply):
                             yield event
                         resume_token = reply.resume_token or resume_token
-            except Unavailable as error:
+            except (Unavailable, ResourceExhausted) as error:
                 self._replicas.failed(address, error)
                 log.info("the stream of %s broke off and is resumed: %s", experiment_id, error)
+                pause = pause_of_watch(error)
             finally:
                 stream.cancel()
-            await asyncio.sleep(WATCH_PAUSE)
+            await asyncio.sleep(pause)

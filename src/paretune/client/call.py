@@ -101,7 +101,7 @@ def with_advice(error: ParetuneError, tried: str, address: str, waited: float) -
         address: all that the client was given.
         waited: seconds since the first try.
     """
-    if error.metadata or not isinstance(error, Unavailable | DeadlineExceeded):
+    if error.answered or not isinstance(error, Unavailable | DeadlineExceeded):
         return error
     advice = "start the services with `paretune up`, or give the address of the Optimizer that runs"
     last = tried if tried == address else f"{tried}, the last that was tried of {address}"
@@ -110,6 +110,11 @@ def with_advice(error: ParetuneError, tried: str, address: str, waited: float) -
     else:
         text = f"No answer within {waited:.1f} s from {last}: give a longer timeout, or {advice}."
     return type(error)(text, reason=error.reason, metadata={"service": address})
+
+
+def pause_of_watch(error: Unavailable | ResourceExhausted) -> float:
+    """Seconds before a stream that ended with `error` is resumed."""
+    return WATCH_PAUSE + (error.retry_after if isinstance(error, ResourceExhausted) else 0.0)
 
 
 def default_worker() -> str:

@@ -18,13 +18,13 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from paretune.client import calls
-from paretune.client.call import WATCH_PAUSE, Call, Pages, Retries, with_advice
+from paretune.client.call import WATCH_PAUSE, Call, Pages, Retries, pause_of_watch, with_advice
 from paretune.client.calls import Heartbeat
 from paretune.client.handle import ExperimentHandle
 from paretune.client.insight_verbs import InsightVerbs
 from paretune.client.new_experiment import new_experiment, same_search
 from paretune.client.record_verbs import RecordVerbs
-from paretune.errors import AlreadyExists, ParetuneError, Unavailable
+from paretune.errors import AlreadyExists, ParetuneError, ResourceExhausted, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.observation import (
     Event,
@@ -323,7 +323,8 @@ class Client(RecordVerbs, InsightVerbs):
     ) -> Iterator[Event]:
         """Everything that happens in an experiment, from its beginning, and then live, without end.
 
-        When the service restarts, the stream goes on after the last event that was seen.
+        When the service restarts, or has no room for it for a while, the stream goes on after the last event
+        that was seen.
 
         Raises:
             NotFound: there is no such experiment.
@@ -337,14 +338,16 @@ class Client(RecordVerbs, InsightVerbs):
                 call.method, call.request.__class__.SerializeToString, call.reply.FromString
             )
             stream = invoke(call.request, metadata=self.credentials.metadata())
+            pause = WATCH_PAUSE
             try:
                 with translated():
                     for reply in stream:
                         yield from call.read(reply)
                         resume_token = reply.resume_token or resume_token
-            except Unavailable as error:
+            except (Unavailable, ResourceExhausted) as error:
                 self._replicas.failed(address, error)
                 log.info("the stream of %s broke off and is resumed: %s", experiment_id, error)
+                pause = pause_of_watch(error)
             finally:
                 stream.cancel()
-            time.sleep(WATCH_PAUSE)
+            time.sleep(pause)

@@ -141,7 +141,18 @@ def error_of(failure: grpc.RpcError) -> errors.ParetuneError:
         return errors.ResourceExhausted(text, retry_after=retry_after, reason=reason, metadata=metadata)
     if kind is errors.InternalError and code is not grpc.StatusCode.INTERNAL:
         text = f"{code.name}: {text}"
-    return kind(text, reason=reason, metadata=metadata)
+    error = kind(text, reason=reason, metadata=metadata)
+    error.answered = reason is not None
+    return error
+
+
+def error_from(service: str, failure: grpc.RpcError) -> errors.ParetuneError:
+    """As `error_of`, in a service that called another; it names that one when nobody answered there."""
+    error = error_of(failure)
+    if error.answered or not isinstance(error, errors.Unavailable | errors.DeadlineExceeded):
+        return error
+    text = f"The {service} does not answer ({error})."
+    return type(error)(text, metadata={"service": service.lower()})
 
 
 def _details(failure: grpc.RpcError) -> Iterator[Message]:

@@ -42,22 +42,33 @@ def test_overload_says_how_long_to_wait():
     assert retries().delay(ResourceExhausted("full", retry_after=7.0), 0.0) >= 7.0
 
 
+def unanswered(error):
+    error.answered = False
+    return error
+
+
 def test_advice_names_the_address_and_the_command():
     one = "127.0.0.1:50051"
-    error = with_advice(Unavailable("refused"), one, one, 3.0)
+    error = with_advice(unanswered(Unavailable("refused")), one, one, 3.0)
     assert isinstance(error, Unavailable)
     assert str(error).startswith(f"Nothing answers at {one} (tried for 3.0 s): ")
     assert "paretune up" in str(error)
 
 
 def test_advice_says_which_of_several_addresses_was_tried_last():
-    error = with_advice(DeadlineExceeded("late"), "b:50051", "a:50051,b:50051", 3.0)
+    error = with_advice(unanswered(DeadlineExceeded("late")), "b:50051", "a:50051,b:50051", 3.0)
     assert isinstance(error, DeadlineExceeded)
     assert "from b:50051, the last that was tried of a:50051,b:50051" in str(error)
 
 
 @pytest.mark.parametrize(
-    "error", [Unavailable("x", metadata={"service": "store"}), FailedPrecondition("x"), InvalidArgument("x")]
+    "error",
+    [
+        Unavailable("x"),
+        Unavailable("x", reason="STORAGE_UNAVAILABLE"),
+        DeadlineExceeded("x"),
+        InvalidArgument("x"),
+    ],
 )
 def test_what_a_service_said_is_left_alone(error):
     assert with_advice(error, "a:50051", "a:50051,b:50051", 3.0) is error

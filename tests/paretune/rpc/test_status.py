@@ -6,9 +6,10 @@ import grpc
 import pytest
 
 from paretune import errors
-from paretune.rpc.channel import open_async_channel
+from paretune.local import free_ports
+from paretune.rpc.channel import open_async_channel, open_channel
 from paretune.rpc.interceptor import CallInterceptor
-from paretune.rpc.status import TABLE, translated
+from paretune.rpc.status import TABLE, error_from, translated
 from paretune.v1 import store_pb2, store_pb2_grpc
 
 EVERY = [kind for kind in TABLE if kind not in (errors.InvalidArgument, errors.ResourceExhausted)]
@@ -115,3 +116,20 @@ def test_many_violations_arrive_as_far_as_they_fit():
 def test_a_status_of_somebody_else_is_named():
     found = over_the_wire(None, raw=b"")  # a handler that returns None: grpc itself answers
     assert isinstance(found, errors.ParetuneError)
+
+
+def test_a_service_that_another_needs_is_named_only_when_nobody_answered_there():
+    said = over_the_wire(errors.Unavailable("No file.", reason="STORAGE_UNAVAILABLE"))
+    assert said.answered
+    assert error_from("Store", said.__cause__).reason == "STORAGE_UNAVAILABLE"
+    (port,) = free_ports(1)
+    with (
+        pytest.raises(errors.Unavailable) as caught,
+        open_channel(f"127.0.0.1:{port}", retries=False) as channel,
+        translated(),
+    ):
+        store_pb2_grpc.StoreServiceStub(channel).GetExperiment(store_pb2.GetExperimentRequest(), timeout=5)
+    assert not caught.value.answered
+    named = error_from("Store", caught.value.__cause__)
+    assert (named.answered, named.metadata) == (True, {"service": "store"})
+    assert str(named).startswith("The Store does not answer (")

@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 
 from paretune.rpc.gate import passed_on
-from paretune.rpc.status import error_of
+from paretune.rpc.status import error_from
 from paretune.v1 import store_pb2
 
 TIMEOUT = 30.0
@@ -50,7 +50,7 @@ def _unary(call: Any) -> Any:
                 metadata=passed_on(),
             )
         except grpc.aio.AioRpcError as failure:
-            raise error_of(failure) from failure
+            raise error_from("Store", failure) from failure
 
     return forward
 
@@ -62,6 +62,6 @@ def _stream(call: Any) -> Any:
             async for reply in call(request, timeout=left, wait_for_ready=True, metadata=passed_on()):
                 yield reply
         except grpc.aio.AioRpcError as failure:
-            raise error_of(failure) from failure
+            raise error_from("Store", failure) from failure
 
     return forward

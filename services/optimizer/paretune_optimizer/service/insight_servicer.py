@@ -15,7 +15,7 @@ from paretune.errors import DeadlineExceeded, FailedPrecondition
 from paretune.insight import AttainmentSource
 from paretune.observation import Prediction, ProbabilitySource
 from paretune.rpc.gate import passed_on
-from paretune.rpc.status import error_of
+from paretune.rpc.status import error_from
 from paretune.v1 import optimizer_pb2 as pb
 from paretune.v1 import optimizer_pb2_grpc, store_pb2, store_pb2_grpc, types_pb2
 from paretune_optimizer.history import History
@@ -159,7 +159,7 @@ class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
                 request, timeout=left, wait_for_ready=True, metadata=passed_on()
             )
         except grpc.aio.AioRpcError as failure:
-            raise error_of(failure) from failure
+            raise error_from("Store", failure) from failure
 
     async def _compute(self, work: Any) -> Any:
         return await finished(asyncio.get_running_loop().run_in_executor(self._executor, work))
