@@ -9,28 +9,26 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import grpc
 
-from paretune import wire
 from paretune.errors import (
     DeadlineExceeded,
+    NotFound,
     ParetuneError,
     PermissionDenied,
     Unauthenticated,
     Unavailable,
 )
 from paretune.rpc.credentials import NONE, Credentials
-from paretune.rpc.status import error_of
-from paretune.v1 import store_pb2, store_pb2_grpc
+from paretune.v1 import store_pb2_grpc
 from paretune_optimizer.history import History
 from paretune_optimizer.service.ahead import Ahead
 from paretune_optimizer.service.view import View
+from paretune_optimizer.service.watching import watching
 
 log = logging.getLogger("paretune")
-
-RETRY_SECONDS = 0.2
 
 
 class Feed:
@@ -72,21 +70,24 @@ class Feed:
         Raises:
             DeadlineExceeded: the events did not arrive in time.
             NotFound: the experiment was deleted.
-            Unavailable: early stops were turned on right now, and the events are read with checkpoints.
+            Unavailable: the view broke, or was found to be of another life of the Store; try again.
         """
-        view = self._open(experiment_id)
+        view, clock = self._open(experiment_id), asyncio.get_running_loop().time
         view.users += 1
         try:
-            await self._reach(view, experiment_id, sequence, timeout)
-            async with view.held(patient=patient):
-                if view.history is None:
-                    raise Unavailable(f"The history of {experiment_id} is read once more; try again.")
-                yield view, view.history
+            deadline = clock() + timeout
+            while True:
+                await self._reach(view, experiment_id, sequence, deadline - clock())
+                async with view.held(patient=patient):
+                    # Between the wait and the lock it may have begun anew.
+                    if view.history is not None and view.reached(sequence):
+                        yield view, view.history
+                        return
         finally:
             view.users -= 1
 
     @asynccontextmanager
-    async def turn(self, experiment_id: str, timeout: float) -> AsyncIterator[View]:
+    async def turn(self, experiment_id: str, timeout: float) -> AsyncIterator[None]:
         """The right to make suggestions for an experiment, one caller at a time.
 
         Without it callers would compute for the same ordinal side by side, and all but one would do it again.
@@ -108,13 +109,17 @@ class Feed:
                     f"Others wait for suggestions too: no turn came within {timeout:.1f} s; try again."
                 ) from None
             try:
-                yield view
+                yield
             finally:
                 view.turn.release()
                 async with view.moved:
                     view.moved.notify_all()  # work ahead waits for the turn to be free
         finally:
             view.users -= 1
+
+    async def give_up(self, view: View) -> None:
+        """Let whoever asks next read all events anew: this view knows what the Store does not."""
+        await self._fail(view, Unavailable("The Store was restored from a copy; try again."))
 
     async def close(self) -> None:
         """Stop following."""
@@ -127,6 +132,8 @@ class Feed:
     def _open(self, experiment_id: str) -> View:
         view = self._views.get(experiment_id)
         if view is None or view.failure is not None:
+            for task in view.tasks if view is not None else ():
+                task.cancel()
             view = self._views[experiment_id] = View()
             view.tasks.append(asyncio.create_task(self._follow(experiment_id, view)))
             if self._ahead is not None:
@@ -140,65 +147,54 @@ class Feed:
         return view
 
     async def _reach(self, view: View, experiment_id: str, sequence: int, timeout: float) -> None:
-        def ready() -> bool:
-            if view.history is None or view.sequence < sequence or view.ordinal < view.leased:
-                return view.failure is not None
-            return True
-
         async with view.moved:
             try:
-                await asyncio.wait_for(view.moved.wait_for(ready), timeout)
+                await asyncio.wait_for(
+                    view.moved.wait_for(lambda: view.failure is not None or view.reached(sequence)), timeout
+                )
             except TimeoutError:
                 raise DeadlineExceeded(
-                    f"The history of {experiment_id} did not arrive from the Store within {timeout:.1f} s; "
+                    f"The history of {experiment_id} did not arrive from the Store in time; "
                     "try again, it goes on loading."
                 ) from None
         if view.failure is not None:
             raise view.failure
 
     async def _follow(self, experiment_id: str, view: View) -> None:
-        while True:
-            try:
-                await self._stream(experiment_id, view)
-            except grpc.aio.AioRpcError as failure:
-                error = error_of(failure)
-                if isinstance(error, Unauthenticated | PermissionDenied):
-                    log.error("the Store refuses the Optimizer's own token: %s", error)
-                    error = Unavailable(
-                        "The Optimizer's own token is refused by the Store; its log says why."
-                    )
-                    await self._fail(view, error)
-                    return
-                if not isinstance(error, Unavailable):
-                    await self._fail(view, error)
-                    return
-            except ValueError as error:  # the search space changed: only a new view can show it
-                await self._fail(view, Unavailable(f"The experiment changed ({error}); try again."))
-                return
-            except Exception as error:
-                log.exception("the view of %s stopped", experiment_id)
-                await self._fail(view, Unavailable(f"The view of the experiment broke ({error}); try again."))
-                return
-            await asyncio.sleep(RETRY_SECONDS)
+        try:
+            while True:
+                await self._take_in(experiment_id, view)
+        except NotFound as error:
+            await self._fail(view, error)
+        except (Unauthenticated, PermissionDenied) as error:
+            log.error("the Store refuses the Optimizer's own token: %s", error)
+            await self._fail(
+                view, Unavailable("The Optimizer's own token is refused by the Store; its log says why.")
+            )
+        except ValueError as error:  # the search space changed: only a new view can show it
+            await self._fail(view, Unavailable(f"The experiment changed ({error}); try again."))
+        except Exception as error:
+            log.exception("the view of %s stopped", experiment_id)
+            await self._fail(view, Unavailable(f"The view of the experiment broke ({error}); try again."))
 
-    async def _stream(self, experiment_id: str, view: View) -> None:
-        request = store_pb2.WatchRequest(
-            experiment_id=experiment_id,
-            resume_token=view.resume_token,
-            skip_checkpoints=not view.with_checkpoints,
+    async def _take_in(self, experiment_id: str, view: View) -> None:
+        """Take events in until they have to be read once more, with checkpoints."""
+        stream = watching(
+            self._store, self._credentials, experiment_id, skip_checkpoints=not view.with_checkpoints
         )
-        async for reply in self._store.Watch(
-            request, wait_for_ready=True, metadata=self._credentials.metadata()
-        ):
-            async with view.held():
-                for event in reply.events:
-                    view.apply(wire.event_from_proto(event))
-                view.resume_token = reply.resume_token
-                if view.lacks_checkpoints:
-                    view.begin_again()
-                    return
-            async with view.moved:
-                view.moved.notify_all()
+        async with aclosing(stream):
+            async for told in stream:
+                async with view.held():
+                    if told.anew:
+                        view.begin_again()
+                    async for event in told.events():
+                        view.apply(event)
+                    if view.lacks_checkpoints:
+                        view.with_checkpoints = True
+                        view.begin_again()
+                        return
+                async with view.moved:
+                    view.moved.notify_all()
 
     async def _fail(self, view: View, error: ParetuneError) -> None:
         with suppress(asyncio.CancelledError):

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 from paretune import failpoints, metrics, wire
 from paretune.errors import Aborted, DeadlineExceeded, ParetuneError, ResourceExhausted, Unavailable
@@ -25,6 +25,8 @@ from paretune_optimizer.service.view import View
 
 MARGIN = 0.5
 """Seconds of a call's deadline that are kept for everything but computing."""
+PAUSE, LONGEST_PAUSE = 0.01, 1.0
+"""Seconds before beginning anew when another took the place; twice as long each time."""
 
 Call = Callable[[str, Any, float], Awaitable[Any]]
 """Name of an RPC of the Store, request, deadline in monotonic seconds: the reply, or a `ParetuneError`."""
@@ -82,6 +84,7 @@ class Rounds:
         """
         # Callers with different tokens share nothing: the calls to the Store are made on their behalf.
         key = (probe.experiment_id, passed_on())
+        pause = PAUSE
         while True:
             wanted = Wanted(probe, deadline, limit)
             reply = await self._probes.ask(key, wanted, deadline - time.monotonic())
@@ -91,6 +94,8 @@ class Rounds:
             leased = await self._leases.ask(key, wanted, deadline - time.monotonic())
             if leased is not None:
                 return leased
+            await asyncio.sleep(min(pause, deadline - time.monotonic()))
+            pause = min(2.0 * pause, LONGEST_PAUSE)
 
     async def _probe(self, asked: Sequence[Wanted]) -> list[Reply]:
         """The Store's first replies, or what is queued, or how much is missing."""
@@ -99,23 +104,25 @@ class Rounds:
     async def _lease(self, asked: Sequence[Wanted]) -> list[Reply | None]:
         """New suggestions for the first of those who ask; None for who has to begin anew."""
         experiment, deadline = asked[0].probe.experiment_id, _latest(asked)
-        async with self._feed.turn(experiment, deadline - time.monotonic()) as view:
-            requests = await self._propose(view, asked, deadline)
+        async with self._feed.turn(experiment, deadline - time.monotonic()):
+            view, requests = await self._propose(asked, deadline)
             replies = await self._send(requests, deadline)
             for reply in replies:
                 if not isinstance(reply, Exception):
                     view.leased = max([view.leased, *(one.ordinal for one in reply.suggestions)])
+                elif _taken(reply) and int(reply.metadata["next"]) < requests[0].first_ordinal:
+                    await self._feed.give_up(view)  # it shows suggestions that the Store never made
         # Another Optimizer's suggestion took the place: what was computed for it is of no use.
         return [None if _taken(reply) else reply for reply in replies]
 
     async def _propose(
-        self, view: View, asked: Sequence[Wanted], deadline: float
-    ) -> list[pb.LeaseSuggestionsRequest]:
-        """The requests of the first of those who ask, now with proposals."""
+        self, asked: Sequence[Wanted], deadline: float
+    ) -> tuple[View, list[pb.LeaseSuggestionsRequest]]:
+        """The requests of the first of those who ask, now with proposals, and the view that told them."""
         begun = time.monotonic()
         experiment, sequence = asked[0].probe.experiment_id, max(one.sequence for one in asked)
         current = self._feed.view(experiment, sequence, deadline - time.monotonic(), patient=True)
-        async with current as (_, history):
+        async with current as (view, history):
             served = _together(history, asked)
             first, count = view.ordinal + 1, sum(one.missing for one in served)
             proposals = self._ahead.take(view, count) if self._ahead else None
@@ -129,7 +136,7 @@ class Rounds:
                     proposals = await finished(loop.run_in_executor(self._executor, work))
             metrics.suggested(made, len(proposals))
             failpoints.hit("suggest_after_compute")
-        return list(_shared_out(served, proposals, first))
+        return view, list(_shared_out(served, proposals, first))
 
     async def _send(self, requests: Sequence[pb.LeaseSuggestionsRequest], deadline: float) -> list[Reply]:
         """Several as one call; those that are refused in it once more alone, which tells why."""
@@ -162,7 +169,7 @@ def _latest(asked: Sequence[Wanted]) -> float:
     return max(one.deadline for one in asked)
 
 
-def _taken(reply: object) -> bool:
+def _taken(reply: object) -> TypeGuard[Aborted]:
     return isinstance(reply, Aborted) and reply.reason == "ORDINAL_TAKEN"
 
 

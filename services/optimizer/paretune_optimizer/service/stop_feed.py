@@ -5,47 +5,41 @@ docs/decisions/0013-early-stopping.md says why it is done here.
 
 import asyncio
 import logging
-from contextlib import suppress
-from typing import Any
+from contextlib import aclosing
 
 import grpc
 
-from paretune import wire
+from paretune.errors import NotFound, ParetuneError
 from paretune.experiment import Experiment
 from paretune.rpc.channel import new_request_id
 from paretune.rpc.credentials import NONE, Credentials
 from paretune.v1 import store_pb2, store_pb2_grpc, types_pb2
+from paretune_optimizer.service.watching import Told, watching
 from paretune_optimizer.stopping.board import Board, Stop
 
 log = logging.getLogger("paretune")
 
 LOOK_SECONDS = 5.0
 """How often it is looked for experiments that want early stops."""
-RETRY_SECONDS = 1.0
 CALL_SECONDS = 10.0
 
 
 class _Followed:
-    """One experiment, as far as its events were read.
-
-    Attributes:
-        resume_token: where to read on.
-    """
+    """One experiment, as far as its events were read."""
 
     def __init__(self) -> None:
-        self.resume_token = ""
         self._board: Board | None = None
         self._moved: set[str] = set()
 
-    def take(self, reply: Any) -> None:
+    async def take(self, told: Told) -> None:
         """Take the events of one message of the stream in."""
-        for message in reply.events:
-            event = wire.event_from_proto(message)
+        if told.anew:
+            self._board, self._moved = None, set()
+        async for event in told.events():
             if self._board is None and isinstance(event.change, Experiment):
                 self._board = Board(event.change)
             elif self._board is not None and (moved := self._board.apply(event)):
                 self._moved.add(moved)
-        self.resume_token = reply.resume_token
 
     def stops(self) -> list[Stop]:
         """Which of the trainings that reached a rung since the last call should be stopped."""
@@ -89,8 +83,13 @@ class StopFeed:
 
     async def _look(self) -> None:
         while True:
-            with suppress(grpc.aio.AioRpcError):
+            try:
                 wanted = await self._wanted()
+            except (grpc.aio.AioRpcError, ParetuneError) as error:
+                log.info("experiments that want early stops are not known: %s", _said(error))
+            except Exception:
+                log.exception("experiments that want early stops are not known")
+            else:
                 for key in [key for key in self._tasks if key not in wanted or self._tasks[key].done()]:
                     self._tasks.pop(key).cancel()
                 for key in wanted - self._tasks.keys():
@@ -110,26 +109,20 @@ class StopFeed:
             request.page_token = reply.next_page_token
 
     async def _follow(self, experiment_id: str) -> None:
+        """Follow one experiment; when this ends, `_look` begins again if it is still wanted."""
         followed = _Followed()
-        while True:
-            try:
-                request = store_pb2.WatchRequest(
-                    experiment_id=experiment_id, resume_token=followed.resume_token
-                )
-                async for reply in self._store.Watch(
-                    request, wait_for_ready=True, metadata=self._credentials.metadata()
-                ):
-                    followed.take(reply)
-                    for stop in followed.stops() if reply.caught_up else ():
+        try:
+            async with aclosing(watching(self._store, self._credentials, experiment_id)) as stream:
+                async for told in stream:
+                    await followed.take(told)
+                    for stop in followed.stops() if told.reply.caught_up else ():
                         await self._stop(experiment_id, stop)
-            except grpc.aio.AioRpcError as error:
-                if error.code() is grpc.StatusCode.NOT_FOUND:
-                    return
-                log.info("early stops of %s wait for the Store: %s", experiment_id, error.details())
-            except Exception:
-                log.exception("early stops of %s end", experiment_id)
-                return
-            await asyncio.sleep(RETRY_SECONDS)
+        except NotFound:
+            return
+        except ParetuneError as error:
+            log.error("early stops of %s end for now: %s", experiment_id, error)
+        except Exception:
+            log.exception("early stops of %s end for now", experiment_id)
 
     async def _stop(self, experiment_id: str, stop: Stop) -> None:
         request = store_pb2.StopSuggestionRequest(
@@ -142,7 +135,11 @@ class StopFeed:
             await self._store.StopSuggestion(
                 request, timeout=CALL_SECONDS, metadata=self._credentials.metadata()
             )
-        except grpc.aio.AioRpcError as error:
-            log.info("%s of %s goes on: %s", stop.suggestion_id, experiment_id, error.details())
+        except (grpc.aio.AioRpcError, ParetuneError) as error:
+            log.info("%s of %s goes on: %s", stop.suggestion_id, experiment_id, _said(error))
         else:
             log.info("%s of %s is stopped: %s", stop.suggestion_id, experiment_id, stop.reason)
+
+
+def _said(error: grpc.aio.AioRpcError | ParetuneError) -> str:
+    return str(error if isinstance(error, ParetuneError) else error.details())

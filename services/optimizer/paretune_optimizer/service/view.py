@@ -40,6 +40,7 @@ class View:
         sequence: sequence number of the last event applied.
         ordinal: largest suggestion ordinal seen.
         lock: held while `history` is read or changed.
+        with_checkpoints: whether learning curves are read; see `lacks_checkpoints`.
         turn: held while suggestions are made and recorded, so that the next are made with these in view.
         leased: largest ordinal that this Optimizer had recorded; the view follows.
         waiting: how many wait for the lock and cannot wait for a suggestion made ahead; see `ahead`.
@@ -55,7 +56,6 @@ class View:
         self.with_checkpoints = False
         self.sequence = 0
         self.ordinal = 0
-        self.resume_token = ""
         self.lock = asyncio.Lock()
         self.turn = asyncio.Lock()
         self.leased = 0
@@ -103,15 +103,18 @@ class View:
             self.history.add_observation(change, projected)
         self.sequence = event.sequence
 
+    def reached(self, sequence: int) -> bool:
+        """Whether everything up to an event of the Store, and what was leased here, is in view."""
+        return self.history is not None and self.sequence >= sequence and self.ordinal >= self.leased
+
     @property
     def lacks_checkpoints(self) -> bool:
-        """Whether early stops are wanted, and learning curves were not read: `begin_again` with them."""
+        """Whether early stops are wanted, and learning curves were not read: begin again with them."""
         wanted = self.history is not None and self.history.experiment.early_stopping is not None
         return wanted and not self.with_checkpoints
 
     def begin_again(self) -> None:
-        """Forget all events, to read them once more with checkpoints."""
-        self.with_checkpoints = True
+        """Forget all events, and whatever was made from them, to take them in once more."""
         self.history = self.board = None
-        self.sequence = self.ordinal = 0
-        self.resume_token = ""
+        self.sequence = self.ordinal = self.leased = 0
+        self.prepared = self.taken = None
