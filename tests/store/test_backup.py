@@ -48,7 +48,7 @@ def test_a_backup_holds_everything_and_leaves_nothing_behind(store, tmp_path):
     store.observe(made.id)  # is not in the copy
     restore(tmp_path / "copy.db", tmp_path / "again.db")
     again = Driver(lambda clock: SqliteStore.open(tmp_path / "again.db", clock))
-    assert again.state() == before
+    assert again.state()[:-1] == before  # the last event is that of the restore
     again.close()
 
 
@@ -150,7 +150,7 @@ def test_after_a_kill_a_restore_gives_the_backup_and_nothing_of_the_log(store, t
     kept = restore(tmp_path / "copy.db", live, replace=how == "replaced")
     assert kept[-1].name.endswith("-wal")
     again = Driver(lambda clock: SqliteStore.open(live, clock))
-    assert again.state() == before
+    assert again.state()[:-1] == before  # the last event is that of the restore
     again.close()
 
 

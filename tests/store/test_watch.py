@@ -18,15 +18,18 @@ def driver(tmp_path):
     driver.close()
 
 
-async def sequences(store, request: pb.WatchRequest, until: int, pause: float = 0.0) -> list[int]:
-    """Sequence numbers of the events up to `until`."""
+async def sequences(
+    store, request: pb.WatchRequest, until: int, go_on: asyncio.Event | None = None
+) -> list[int]:
+    """Sequence numbers of the events up to `until`; a slow one goes on after a message when it may."""
     seen: list[int] = []
     stream = store.watch(request)
     async for message in stream:
         seen += [event.sequence for event in message.events]
         if seen and seen[-1] >= until:
             break
-        await asyncio.sleep(pause)
+        if go_on:
+            await go_on.wait()
     await stream.aclose()
     return seen
 
@@ -45,13 +48,14 @@ def test_slow_watchers_miss_nothing_when_memory_forgets(driver, monkeypatch):
     driver.store._hub._read = counting
 
     async def both() -> tuple[list[int], list[int]]:
-        request = pb.WatchRequest(experiment_id=made.id)
+        request, written = pb.WatchRequest(experiment_id=made.id), asyncio.Event()
         watchers = [
             asyncio.ensure_future(sequences(driver.store, request, 61)),
-            asyncio.ensure_future(sequences(driver.store, request, 61, pause=0.02)),
+            asyncio.ensure_future(sequences(driver.store, request, 61, written)),
         ]
         for _ in range(60):
             await driver.store.write(pb.ObserveRequest(observation=observation(made.id)))
+        written.set()
         return await asyncio.wait_for(asyncio.gather(*watchers), 30)
 
     quick, slow = driver.run(both())

@@ -20,11 +20,12 @@ from paretune.access import EVERYBODY, Caller
 from paretune.errors import ResourceExhausted
 from paretune.v1 import store_pb2 as pb
 from paretune_store import leases, retention, transfer
-from paretune_store.backup import COPIED, make_copy
+from paretune_store.backup import make_copy
 from paretune_store.clock import SECOND, Clock, SystemClock
 from paretune_store.commands import QUERIES, is_brief, prepare
 from paretune_store.database import Connections, ReadOnly, connect, open_database
 from paretune_store.log import Log
+from paretune_store.restored import last_event, restored, settle
 from paretune_store.scope import check_scope, narrowed
 from paretune_store.transaction import Transaction, Vocabulary, find_experiment
 from paretune_store.validation import validate
@@ -60,7 +61,7 @@ class SqliteStore:
         self._fences = 0
         self._anchor()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
-        self._hub = Hub(self._read_events, _last_event(connections.writer))
+        self._hub = Hub(self._read_events, last_event(connections.writer), restored(connections.writer))
         self._writer = Writer(
             connections.writer, self._begin, self._hub.publish, Log(connections.writer).wrote
         )
@@ -220,9 +221,8 @@ class SqliteStore:
     def _anchor(self) -> None:
         db = self._connections.writer
         with db.atomic():
+            settle(self._begin)
             tx = self._begin()
-            if db.execute("DELETE FROM meta WHERE name = ? RETURNING 1", (COPIED,)).fetchall():
-                leases.forget_leases(tx)
             leases.anchor(tx)
             tx.flush()
 
@@ -261,9 +261,3 @@ def _new_epoch(db: Database, clock: Clock) -> int:
         epoch = max(int(row[0]) + 1 if row else 1, clock.wall() // SECOND)
         db.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('epoch', ?)", (str(epoch),))
     return epoch
-
-
-def _last_event(db: Database) -> int:
-    """The largest sequence number ever given, also when its event was deleted since."""
-    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-    return int(row[0]) if row else 0

@@ -85,13 +85,17 @@ class Hub:
     Args:
         read: reads events from the file.
         last: sequence number of the last event committed so far.
+        restored: number after which events are counted since the last restore; 0: there was none.
         sign_of_life: seconds of silence after which a watcher gets an empty message.
     """
 
-    def __init__(self, read: ReadEvents, last: int, sign_of_life: float = SIGN_OF_LIFE_SECONDS) -> None:
+    def __init__(
+        self, read: ReadEvents, last: int, restored: int = 0, sign_of_life: float = SIGN_OF_LIFE_SECONDS
+    ) -> None:
         """Nobody watches yet."""
         self._read = read
         self._last = last
+        self._restored = restored
         self._sign_of_life = sign_of_life
         self._feeds: dict[int, Feed] = {}
         self._closed = False
@@ -143,9 +147,8 @@ class Hub:
             events, cursor = await self._next(feed, key, cursor, skip)
             caught_up = cursor >= feed.last
             if events or clock() >= due:
-                yield store_pb2.WatchResponse(
-                    events=events, resume_token=pages.encode(context, (cursor, 0)), caught_up=caught_up
-                )
+                token = pages.encode(context, (cursor, self._restored))
+                yield store_pb2.WatchResponse(events=events, resume_token=token, caught_up=caught_up)
                 due = clock() + self._sign_of_life
             if caught_up:
                 with suppress(TimeoutError):
@@ -160,11 +163,14 @@ class Hub:
                 "must be a sequence number that the Store gave, and not beside a resume_token",
             )
         if token:
-            cursor = pages.decode(context, token, "resume_token")[0]
-        if cursor > self._last:
+            cursor, restored = pages.decode(context, token, "resume_token")
+            known = restored == self._restored
+        else:
+            known = cursor >= self._restored or not cursor
+        if not known or cursor > self._last:
             raise InvalidArgument(
-                f"{'resume_token' if token else 'after_sequence'} is ahead of this Store (restored from a "
-                "backup?): watch from the beginning.",
+                f"{'resume_token' if token else 'after_sequence'} is from before this Store was restored "
+                "from a backup, or ahead of it: watch from the beginning.",
                 reason="INVALID_TOKEN",
             )
         return cursor

@@ -1598,7 +1598,8 @@ class WatchRequest(_message.Message):
     """Leave checkpoints out."""
     after_sequence: _builtins.int
     """Leave out the events up to this one, by Event.sequence: that of GetExperimentResponse begins the
-    stream right after the state that was just read. 0: none. Not together with resume_token.
+    stream right after the state that was just read. 0: none. Not together with resume_token. Refused as a
+    token is (INVALID_TOKEN) when the Store was restored since.
     """
     def __init__(
         self,

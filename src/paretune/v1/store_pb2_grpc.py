@@ -391,7 +391,8 @@ class StoreServiceServicer(object):
 
     def Watch(self, request, context):
         """Watch streams everything that happens in an experiment, from its beginning or from a resume token,
-        and goes on live until the caller ends it. Errors: INVALID_ARGUMENT; NOT_FOUND.
+        and goes on live until the caller ends it. Errors: INVALID_ARGUMENT (INVALID_TOKEN: also when the Store
+        was restored from a backup since; forget what was read and begin without a token); NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

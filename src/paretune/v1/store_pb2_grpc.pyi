@@ -135,7 +135,8 @@ class StoreServiceStub:
     """ListNodes gives the trainer nodes that reported, by name. Errors: none of its own."""
     Watch: _grpc.UnaryStreamMultiCallable[_store_pb2.WatchRequest, _store_pb2.WatchResponse]
     """Watch streams everything that happens in an experiment, from its beginning or from a resume token,
-    and goes on live until the caller ends it. Errors: INVALID_ARGUMENT; NOT_FOUND.
+    and goes on live until the caller ends it. Errors: INVALID_ARGUMENT (INVALID_TOKEN: also when the Store
+    was restored from a backup since; forget what was read and begin without a token); NOT_FOUND.
     """
     Export: _grpc.UnaryStreamMultiCallable[_store_pb2.ExportRequest, _store_pb2.ExportResponse]
     """Export streams everything recorded in an experiment as of one moment, in the order in which Import takes
@@ -261,7 +262,8 @@ class StoreServiceAsyncStub(StoreServiceStub):
     """ListNodes gives the trainer nodes that reported, by name. Errors: none of its own."""
     Watch: _aio.UnaryStreamMultiCallable[_store_pb2.WatchRequest, _store_pb2.WatchResponse]  # type: ignore[assignment]
     """Watch streams everything that happens in an experiment, from its beginning or from a resume token,
-    and goes on live until the caller ends it. Errors: INVALID_ARGUMENT; NOT_FOUND.
+    and goes on live until the caller ends it. Errors: INVALID_ARGUMENT (INVALID_TOKEN: also when the Store
+    was restored from a backup since; forget what was read and begin without a token); NOT_FOUND.
     """
     Export: _aio.UnaryStreamMultiCallable[_store_pb2.ExportRequest, _store_pb2.ExportResponse]  # type: ignore[assignment]
     """Export streams everything recorded in an experiment as of one moment, in the order in which Import takes
@@ -528,7 +530,8 @@ class StoreServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_store_pb2.WatchResponse], _abc.AsyncIterator[_store_pb2.WatchResponse]]:
         """Watch streams everything that happens in an experiment, from its beginning or from a resume token,
-        and goes on live until the caller ends it. Errors: INVALID_ARGUMENT; NOT_FOUND.
+        and goes on live until the caller ends it. Errors: INVALID_ARGUMENT (INVALID_TOKEN: also when the Store
+        was restored from a backup since; forget what was read and begin without a token); NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
