@@ -1,8 +1,9 @@
-"""`AsyncExperimentHandle`: the verbs of `paretune.ExperimentHandle`, awaited."""
+"""`AsyncExperimentHandle`: the verbs of `paretune.ExperimentHandle`, awaited; pictures are `blocking`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from paretune.aio.insight_verbs import AsyncHandleInsight
@@ -10,6 +11,7 @@ from paretune.aio.trial import AsyncTrial
 from paretune.client import report
 from paretune.client.handle import ExperimentHandle
 from paretune.client.loop import MAX_CRASHES, PATIENCE, TrialLoop
+from paretune.client.trial import RELEASE_PATIENCE, Trial
 from paretune.experiment import Experiment, ExperimentState
 from paretune.observation import (
     Event,
@@ -50,6 +52,14 @@ class AsyncExperimentHandle(AsyncHandleInsight):
     def name(self) -> str:
         """The name for people."""
         return self.experiment.name
+
+    @property
+    def blocking(self) -> ExperimentHandle:
+        """A blocking handle of the same experiment, for threads and for what only it has: pictures.
+
+        ``await asyncio.to_thread(experiment.blocking.plot.pareto, save="front.png")``
+        """
+        return ExperimentHandle(self.client.blocking, self.experiment)
 
     async def refresh(self) -> Experiment:
         """The experiment as it is now, with its progress."""
@@ -117,19 +127,31 @@ class AsyncExperimentHandle(AsyncHandleInsight):
         patience: float = PATIENCE,
         max_crashes: int = MAX_CRASHES,
     ) -> AsyncIterator[AsyncTrial]:
-        """As `ExperimentHandle.trials`: ``async for trial in experiment.trials(): async with trial: ...``."""
-        handle = ExperimentHandle(self.client.blocking, self.experiment)
-        trials = iter(
-            TrialLoop(handle, parallelism, worker=worker, patience=patience, max_crashes=max_crashes)
+        """As `ExperimentHandle.trials`: ``async for trial in experiment.trials(): async with trial: ...``.
+
+        Cancelled while it waits, it ends at once; while it asks for a suggestion, when that has come and is
+        handed back, or after 5 seconds: then the thread that asks goes on until it has handed it back.
+        """
+        loop = TrialLoop(
+            self.blocking, parallelism, worker=worker, patience=patience, max_crashes=max_crashes
         )
+        trials = iter(loop)
         # A thread of its own: a loop that waits must not take one that a report needs.
-        with ThreadPoolExecutor(1, thread_name_prefix="paretune-trials") as thread:
-            loop = asyncio.get_running_loop()
-            try:
-                while (trial := await loop.run_in_executor(thread, next, trials, None)) is not None:
-                    yield AsyncTrial(trial)
-            finally:
-                await loop.run_in_executor(thread, trials.close)
+        thread = ThreadPoolExecutor(1, thread_name_prefix="paretune-trials")
+        coming: Future[Trial | None] | None = None
+        try:
+            while True:
+                coming = thread.submit(next, trials, None)
+                trial = await asyncio.wrap_future(coming)
+                coming = None
+                if trial is None:
+                    return
+                yield AsyncTrial(trial)
+        finally:
+            loop.stop()
+            ended = asyncio.wrap_future(thread.submit(_end, trials, coming))
+            thread.shutdown(wait=False)
+            await asyncio.wait([ended], timeout=RELEASE_PATIENCE)
 
     async def observations(self, outcomes: Iterable[OutcomeKind] = ()) -> list[Observation]:
         """As `ExperimentHandle.observations`."""
@@ -162,6 +184,26 @@ class AsyncExperimentHandle(AsyncHandleInsight):
     async def hypervolume_history(self, *, reference_point: Mapping[str, float] | None = None) -> list[float]:
         """As `ExperimentHandle.hypervolume_history`."""
         return await self.client.hypervolume_history(self.id, reference_point=reference_point)
+
+    async def to_rows(self) -> list[dict[str, Any]]:
+        """As `ExperimentHandle.to_rows`."""
+        return await asyncio.to_thread(self.blocking.to_rows)
+
+    async def to_csv(self, path: str | Path) -> Path:
+        """As `ExperimentHandle.to_csv`."""
+        return await asyncio.to_thread(self.blocking.to_csv, path)
+
+    async def to_parquet(self, path: str | Path) -> Path:
+        """As `ExperimentHandle.to_parquet`."""
+        return await asyncio.to_thread(self.blocking.to_parquet, path)
+
+    async def to_dataframe(self) -> Any:
+        """As `ExperimentHandle.to_dataframe`."""
+        return await asyncio.to_thread(self.blocking.to_dataframe)
+
+    async def best(self) -> Observation | None:
+        """As `ExperimentHandle.best`."""
+        return await asyncio.to_thread(self.blocking.best)
 
     @overload
     async def predict(self, configurations: Mapping[str, Scalar]) -> Prediction: ...
@@ -199,3 +241,12 @@ class AsyncExperimentHandle(AsyncHandleInsight):
     async def delete(self) -> None:
         """As `ExperimentHandle.delete`."""
         await self.client.delete_experiment(self.id)
+
+
+def _end(trials: Generator[Trial, None, None], coming: "Future[Trial | None] | None") -> None:
+    """Leave the loop, and hand back a trial that came when nobody waited for it any more."""
+    trials.close()
+    if coming is not None and not coming.cancelled() and coming.exception() is None:
+        late = coming.result()
+        if late is not None:
+            late.release()

@@ -11,7 +11,12 @@ from paretune.parameters import Scalar
 
 
 class AsyncTrial:
-    """A `Trial` for ``async with``; its reports are awaited, everything else is the same."""
+    """A `Trial` for ``async with``; its reports are awaited, everything else is the same.
+
+    Attributes:
+        trial: the blocking one.
+        suggestion: as of `Trial`, as are `assignments` and `metadata`.
+    """
 
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
@@ -22,9 +27,19 @@ class AsyncTrial:
         return self.trial[parameter]
 
     @property
+    def observation(self) -> Observation | None:
+        """As `Trial.observation`."""
+        return self.trial.observation
+
+    @property
     def should_stop(self) -> bool:
         """As `Trial.should_stop`."""
         return self.trial.should_stop
+
+    @property
+    def lost(self) -> bool:
+        """As `Trial.lost`."""
+        return self.trial.lost
 
     async def observe(self, values: Mapping[str, Any] | None = None, /, **named: Any) -> Observation:
         """As `Trial.observe`."""
@@ -41,6 +56,10 @@ class AsyncTrial:
     ) -> Observation:
         """As `Trial.infeasible`."""
         return await asyncio.to_thread(self.trial.infeasible, reason, values, **named)
+
+    async def crashed(self, error: BaseException | str) -> Observation:
+        """As `Trial.crashed`."""
+        return await asyncio.to_thread(self.trial.crashed, error)
 
     async def checkpoint(
         self, step: int, values: Mapping[str, Any] | None = None, /, **named: Any

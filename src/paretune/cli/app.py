@@ -119,7 +119,8 @@ def main() -> NoReturn:
 def guarded(command: Callable[[], object]) -> int:
     """Run a command of this process; its exit code. An error is one line on standard error.
 
-    SIGTERM and SIGHUP interrupt it as Ctrl-C does, so that everything is put in order.
+    SIGTERM and SIGHUP interrupt it as Ctrl-C does, so that everything is put in order; under nohup, where
+    SIGHUP is ignored, it goes on.
     """
     received: list[int] = []
 
@@ -128,8 +129,9 @@ def guarded(command: Callable[[], object]) -> int:
         raise KeyboardInterrupt
 
     logging.getLogger("paretune").addHandler(Remarks())
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, interrupt)
     code = _attempt(command)
     return 128 + received[0] if received and code == INTERRUPTED else code
 

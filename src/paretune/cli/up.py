@@ -107,15 +107,13 @@ def up(
     with Supervisor(services, suite.folder, notify=remark, grace=GRACE_SECONDS) as supervisor:
         try:
             supervisor.wait_until_ready()
-            suite.announce()
-            _welcome(suite, slots, dashboard)
-            supervisor.wait()
+            with suite.announced():
+                _welcome(suite, slots, dashboard)
+                supervisor.wait()
         except KeyboardInterrupt:
             remark("Stopping ...")
             supervisor.stop()
             return
-        finally:
-            suite.withdraw()
         supervisor.check()
 
 

@@ -4,6 +4,7 @@ Building a `Call` or `Pages` checks its arguments; nothing is sent until a clien
 takes: a mutating request carries its `request_id`. The verbs are described at `paretune.client.Client`.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from getpass import getuser
@@ -274,11 +275,19 @@ def amend(  # noqa: D103
         values=map(wire.metric_value_to_proto, amended.values()),
         outcome=wire.outcome_to_proto(observation.outcome if outcome is None else outcome),
         reason=reason,
-        author=getuser() if author is None else author,
+        author=_this_user() if author is None else author,
         amendment_count=len(observation.amendments),
         request_id=request_id or new_request_id(),
     )
     return _store("AmendObservation", request, _observation_of)
+
+
+def _this_user() -> str:
+    """Name of the user of this process, or the number: in a container it may have no name."""
+    try:
+        return getuser()
+    except (KeyError, OSError):  # OSError from Python 3.13 on
+        return f"uid {os.getuid()}"
 
 
 def get_observation(observation_id: str) -> Call[Observation]:  # noqa: D103

@@ -55,6 +55,7 @@ class TrialLoop:
         self._changed = threading.Condition()
         self._open: list[Trial] = []
         self._crashes: list[Trial] = []
+        self._stopped = False
         self._jitter = random.Random()  # noqa: S311 - spreads polls over time, nothing else
 
     def __iter__(self) -> Generator[Trial, None, None]:
@@ -88,6 +89,12 @@ class TrialLoop:
             if left:
                 raise not_reported(trial)
 
+    def stop(self) -> None:
+        """Wait no longer, for room or for what others hold: whoever waits is let go without a trial."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
     def _ended(self, trial: Trial) -> None:
         with self._changed:
             if trial in self._open:
@@ -100,7 +107,7 @@ class TrialLoop:
 
     def _wait_for_room(self) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: len(self._open) < self._parallelism)
+            self._changed.wait_for(lambda: self._stopped or len(self._open) < self._parallelism)
             if len(self._crashes) >= self._max_crashes:
                 last = self._crashes[-1]
                 raise FailedPrecondition(
@@ -112,7 +119,7 @@ class TrialLoop:
 
     def _next(self) -> Suggestion | None:
         poll = 0.1
-        while True:
+        while not self._stopped:
             try:
                 return self._handle.client.suggest(
                     self._handle.id, worker=self._worker, within_budget=True, patience=self._patience
@@ -121,8 +128,10 @@ class TrialLoop:
                 if not self._more_may_come(error):
                     return None
             with self._changed:
-                self._changed.wait(poll * self._jitter.uniform(0.5, 1.0))
+                if not self._stopped:
+                    self._changed.wait(poll * self._jitter.uniform(0.5, 1.0))
             poll = min(poll * 1.6, LONGEST_POLL)
+        return None
 
     def _more_may_come(self, error: FailedPrecondition) -> bool:
         """Whether the refusal may pass: others still hold the last suggestions and may fail."""

@@ -6,6 +6,7 @@ with paretune.local("tune.db") as client:
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from paretune.client import Client
@@ -46,7 +47,8 @@ class LocalClient(Client):
         except BaseException:
             self.supervisor.stop()
             raise
-        suite.announce()
+        self._announced = ExitStack()
+        self._announced.enter_context(suite.announced())
         # Only now, so that it does not slow down those that the caller waits for.
         if trainer_slots:
             self.supervisor.add(suite.trainer(trainer_slots))
@@ -55,7 +57,7 @@ class LocalClient(Client):
     def close(self) -> None:
         """Close the connection and end the services."""
         super().close()
-        self.suite.withdraw()
+        self._announced.close()
         self.supervisor.stop()
 
 

@@ -3,9 +3,12 @@
 import importlib.util
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
+from typing import IO
 
 from paretune.errors import InvalidArgument
 from paretune.local.ports import LOOPBACK, listens
@@ -119,24 +122,33 @@ class Suite:
         """Where the Trainer answers questions about itself."""
         return f"{self._reachable}:{self.ports[2]}"
 
-    def announce(self) -> None:
-        """Leave word beside the database of where its services are."""
-        word = {"server": self.server, "pid": os.getpid()}
-        (self.folder / _WORD).write_text(json.dumps(word), encoding="utf-8")
+    @contextmanager
+    def announced(self) -> Iterator[None]:
+        """Leave word beside the database of where its services are, for as long as the block lasts.
 
-    def withdraw(self) -> None:
-        """Take back the word left by `announce`."""
-        (self.folder / _WORD).unlink(missing_ok=True)
+        The file is locked until then, and the system lets go of it even after kill -9: what nobody holds is
+        an old word, whose port may be somebody else's by now.
+        """
+        path = self.folder / _WORD
+        draft = path.with_suffix(f".{os.getpid()}")
+        with draft.open("w", encoding="utf-8") as word:
+            flock(word, LOCK_EX)
+            word.write(json.dumps({"server": self.server}))
+            word.flush()
+            draft.replace(path)
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
 
     def found(self) -> str | None:
         """Address of the services that another process runs for this database; None when it runs none."""
         try:
-            word = json.loads((self.folder / _WORD).read_text(encoding="utf-8"))
-            server, pid = str(word["server"]), int(word["pid"])
-            os.kill(pid, 0)
+            with (self.folder / _WORD).open(encoding="utf-8") as word:
+                held, server = _held(word), str(json.load(word)["server"])
+            return server if held and answers(server, Credentials.from_environment()) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return server if answers(server, Credentials.from_environment()) else None
 
     def _serves(self, address: str, seconds: float) -> bool:
         return is_serving(address, seconds, self.doors.credentials)
@@ -221,6 +233,15 @@ class Suite:
             probe=lambda address, seconds: listens(address),
             optional=True,
         )
+
+
+def _held(file: IO[str]) -> bool:
+    """Whether somebody holds the lock of a file."""
+    try:
+        flock(file, LOCK_SH | LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 def has_dashboard() -> bool:

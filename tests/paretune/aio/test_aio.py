@@ -8,7 +8,7 @@ import pytest
 
 import paretune as pt
 from paretune.aio import AsyncClient, AsyncExperimentHandle, AsyncTrial
-from paretune.errors import FailedPrecondition, NotFound, Unavailable
+from paretune.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from paretune.local import free_ports
 
 GOOD = {"x": 0.5, "n": 2, "kind": "plain"}
@@ -17,36 +17,33 @@ GOOD = {"x": 0.5, "n": 2, "kind": "plain"}
 def awaiting(test):
     """Run a coroutine test in an event loop of its own."""
 
-    def run(services, fields):
+    def run(services, fields, tmp_path):
         async def main():
             async with await pt.aio.connect(services.address) as client:
-                await test(client, await client.create_experiment(**fields()))
+                given = {"tmp_path": tmp_path} if "tmp_path" in inspect.signature(test).parameters else {}
+                await test(client, await client.create_experiment(**fields()), **given)
 
         asyncio.run(main())
 
     return run
 
 
-def verbs(kind) -> set[str]:
-    return {name for name, _ in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")}
+def public(kind) -> set[str]:
+    return {name for name in dir(kind) if not name.startswith("_")} - {"blocking"}
 
 
 @pytest.mark.parametrize(
     ("blocking", "twin", "left_out"),
     [
         (pt.Client, AsyncClient, set()),
-        # Tables and pictures are of the blocking handle: they compute more than they wait.
-        (
-            pt.ExperimentHandle,
-            AsyncExperimentHandle,
-            {"to_rows", "to_csv", "to_parquet", "to_dataframe", "best"},
-        ),
-        (pt.Trial, AsyncTrial, {"crashed"}),
+        (pt.ExperimentHandle, AsyncExperimentHandle, {"plot"}),  # as its docstring says
+        (pt.Trial, AsyncTrial, set()),
     ],
 )
 def test_twins_have_the_same_verbs_with_the_same_arguments(blocking, twin, left_out):
-    assert verbs(blocking) - left_out == verbs(twin)
-    for name in verbs(twin):
+    # An attribute of the blocking trial is a property of its twin.
+    assert public(blocking) - left_out == public(twin) - {"observation"}
+    for name in filter(lambda name: callable(getattr(blocking, name)), public(blocking) - left_out):
         ours, theirs = (inspect.signature(getattr(kind, name)) for kind in (twin, blocking))
         assert list(ours.parameters) == list(theirs.parameters), name
 
@@ -121,6 +118,42 @@ async def test_trials_side_by_side(client, experiment):
         async for trial in experiment.trials(parallelism=2):
             group.create_task(train(trial))
     assert (await experiment.refresh()).progress.ok == 6
+
+
+@awaiting
+async def test_cancelled_while_others_hold_the_last_suggestions_it_ends(client, experiment):
+    held = await experiment.suggest(6)
+
+    async def work():
+        async for _ in experiment.trials():
+            raise AssertionError
+
+    task = asyncio.create_task(work())
+    await asyncio.wait([task], timeout=0.3)
+    assert not task.done()
+    task.cancel()
+    ended, _ = await asyncio.wait([task], timeout=20)
+    assert ended == {task}
+    assert [one.state.name for one in await experiment.suggestions()] == ["LEASED"] * len(held)
+
+
+@awaiting
+async def test_tables_best_crashes_and_pictures(client, experiment, tmp_path):
+    async for trial in experiment.trials():
+        async with trial:
+            assert (await trial.crashed("no memory")) == trial.observation
+            assert not trial.lost
+        break
+    await experiment.observe(GOOD, {"accuracy": 0.9, "cost": 3.0})
+    rows = await experiment.to_rows()
+    assert [row["outcome"] for row in rows] == ["CRASHED", "OK"]
+    assert len((await experiment.to_csv(tmp_path / "all.csv")).read_text().splitlines()) == 3
+    assert len(await experiment.to_dataframe()) == 2
+    assert (await experiment.to_parquet(tmp_path / "all.parquet")).exists()
+    with pytest.raises(InvalidArgument, match="compete"):
+        await experiment.best()
+    await asyncio.to_thread(experiment.blocking.plot.pareto, save=tmp_path / "front.png")
+    assert (tmp_path / "front.png").exists()
 
 
 @awaiting

@@ -1,7 +1,9 @@
 """The command line as a whole: help that teaches, errors in one line, exit codes."""
 
 import re
+import signal
 import subprocess
+import sys
 
 import pytest
 from typer.main import get_command
@@ -93,6 +95,19 @@ def test_services_that_do_not_answer_are_exit_code_1(paretune):
     assert ended.code == 1
     assert ended.err.startswith("paretune: Nothing answers at 127.0.0.1:9.")
     assert ended.err.count("\n") == 1
+
+
+HANG_UP = """
+import os, signal, sys
+from paretune.cli.app import guarded
+sys.exit(guarded(lambda: os.kill(os.getpid(), signal.SIGHUP)))
+"""
+
+
+@pytest.mark.parametrize(("before", "code"), [((), 128 + signal.SIGHUP), (("nohup",), 0)])
+def test_a_terminal_that_closes_ends_it_but_not_under_nohup(before, code):
+    command = [*before, sys.executable, "-c", HANG_UP]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == code
 
 
 def test_debug_shows_the_traceback(paretune):

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 import paretune as pt
@@ -32,6 +34,19 @@ def test_every_mutating_call_gets_a_request_id_of_its_own():
 
 def test_a_given_request_id_is_kept():
     assert calls.cancel(SUGGESTION, "mine").request.request_id == "mine"
+
+
+@pytest.mark.parametrize("error", [KeyError, OSError])
+def test_a_user_without_a_name_amends_too(monkeypatch, error):
+    def nameless(number):
+        raise error(number)
+
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nameless)
+    observation = pt.Observation({"x": 0.5}, (pt.MetricValue("a", 1.0),), id="o-1")
+    call = calls.amend(observation, {"a": 2.0}, None, "measured again", None, None)
+    assert call.request.author == f"uid {os.getuid()}"
 
 
 @pytest.mark.parametrize("count", [0, -1, 1001])

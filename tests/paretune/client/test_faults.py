@@ -154,3 +154,23 @@ def test_connecting_waits_for_services_far_away_also_for_one_in_a_list(proxy):
         await two.close()
 
     asyncio.run(main())
+
+
+def test_a_suggestion_that_comes_after_its_task_was_cancelled_is_handed_back(proxy, experiment):
+    proxy.slow = 0.5
+
+    async def work(client: pt.aio.AsyncClient) -> None:
+        async for _ in pt.aio.AsyncExperimentHandle(client, experiment.experiment).trials(parallelism=2):
+            await asyncio.sleep(60)
+
+    async def main() -> None:
+        async with pt.aio.AsyncClient(proxy.address) as client:
+            task = asyncio.create_task(work(client))
+            while not await asyncio.to_thread(experiment.suggestions):
+                assert not task.done()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(main())
+    assert [one.state.name for one in experiment.suggestions()] == ["QUEUED"]

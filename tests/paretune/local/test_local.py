@@ -1,6 +1,7 @@
 """`paretune.local()`: a client with services of its own, over one file."""
 
 import time
+from fcntl import LOCK_EX, flock
 
 import psutil
 import pytest
@@ -25,6 +26,11 @@ def test_the_loop_of_the_contract_and_nothing_left_behind(tmp_path):
                 trial.observe(up=trial["x"], down=(trial["x"] ** 2, 0.01))
         assert len(experiment.pareto_front()) == 3
         assert Suite(path).found() == client.address
+        word = (client.suite.folder / "services.json").read_text()
+        another = Suite(tmp_path / "another.db")
+        another.folder.mkdir()
+        (another.folder / "services.json").write_text(word)  # left behind by a kill -9, at the same port
+        assert another.found() is None
         pids = client.supervisor.pids()
         assert sorted(pids) == ["optimizer", "store", "trainer"]
 
@@ -60,12 +66,17 @@ def test_a_place_that_cannot_be_written_is_said(tmp_path):
         pt.local(tmp_path / "file" / "tune.db")
 
 
-@pytest.mark.parametrize("word", ["", "{", "[]", '{"server": "127.0.0.1:9"}', '{"server": "x", "pid": "y"}'])
+@pytest.mark.parametrize(
+    "word", ["", "{", "[]", '{"pid": 1}', '{"server": "x"}', '{"server": "127.0.0.1:9"}']
+)
 def test_a_word_that_says_nothing_finds_nothing(tmp_path, word):
     suite = Suite(tmp_path / "tune.db")
     suite.folder.mkdir()
-    (suite.folder / "services.json").write_text(word)
-    assert suite.found() is None
+    with (suite.folder / "services.json").open("w+") as held:
+        held.write(word)
+        held.flush()
+        flock(held, LOCK_EX)
+        assert suite.found() is None
 
 
 def test_free_ports_are_free_and_distinct():
