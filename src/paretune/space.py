@@ -38,6 +38,15 @@ class LinearConstraint:
         if not is_number(self.upper_bound):
             raise InvalidArgument.of("upper_bound", "must be a finite number")
 
+    def describe(self) -> str:
+        """For people: ``a + 2 b - c <= 1``."""
+        signs = {weight: "-" if weight < 0 else "+" for weight in self.weights.values()}
+        words = [
+            f"{signs[weight]} {'' if abs(weight) == 1 else f'{abs(weight):g} '}{name}"
+            for name, weight in self.weights.items()
+        ]
+        return f"{' '.join(words)} <= {self.upper_bound:g}".removeprefix("+ ")
+
     def satisfied_by(self, assignments: Mapping[str, Scalar]) -> bool:
         """Whether the weighted sum is within the bound, up to rounding errors."""
         terms = [weight * float(assignments[name]) for name, weight in self.weights.items()]
@@ -140,7 +149,7 @@ class SearchSpace:
         ]
         if not wrong:
             wrong = [
-                Violation(path, f"breaks linear_constraints[{index}] {dict(constraint.weights)}")
+                Violation(path, f"breaks linear_constraints[{index}]: {constraint.describe()}")
                 for index, constraint in enumerate(self.linear_constraints)
                 if not constraint.satisfied_by(valid)
             ]

@@ -263,6 +263,10 @@ def test_predict_over_the_wire(client):
     with pytest.raises(FailedPrecondition) as caught:
         experiment.predict({"x": 0.0, "k": 1, "c": "a"})
     assert caught.value.reason == "TOO_FEW_OBSERVATIONS"
+    for _ in range(2):
+        experiment.observe(experiment.suggest(), crashed="no disk")
+    with pytest.raises(FailedPrecondition, match="there are 0"):
+        experiment.predict({"x": 0.0, "k": 1, "c": "a"})
     for _ in range(12):
         suggestion = experiment.suggest()
         experiment.observe(suggestion, measure(suggestion.assignments))

@@ -54,7 +54,9 @@ def test_missing_values_are_named():
 
 def test_linear_constraints():
     assert SPACE.validate({"x": 1.0, "n": 1, "kind": "plain"})
-    with pytest.raises(InvalidArgument, match=r"linear_constraints\[0\]"):
+    constraint = pt.LinearConstraint({"a": 1.0, "b": -2.5, "c": -1.0}, 0.5)
+    assert constraint.describe() == "a - 2.5 b - c <= 0.5"
+    with pytest.raises(InvalidArgument, match=r"linear_constraints\[0\]: .* <= "):
         SPACE.validate({"x": 1.0, "n": 2, "kind": "plain"})
 
 

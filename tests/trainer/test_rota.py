@@ -101,13 +101,24 @@ def test_an_experiment_with_long_trials_does_not_starve_for_its_turns(clock):
 
 def test_only_named_experiments_are_worked_for_and_a_missing_one_is_said_once(clock, caplog):
     store = FakeStore(experiment("a"), experiment("b"))
-    it = Rota(store, ["b", "missing"], clock=clock)
+    unable = {}
+    it = Rota(store, ["b", "missing"], clock=clock, unable=unable)
     for _ in range(3000):
         clock.now += 10
         assert it.next().id == "b"
     assert [record.message for record in caplog.records] == [
         "experiment missing is left alone: There is no experiment 'missing'."
     ]
+    assert unable == {"missing": "There is no experiment 'missing'."}
+
+
+def test_what_a_node_cannot_run_is_known_until_it_ran(clock):
+    unable = {}
+    it = Rota(FakeStore(experiment("a")), clock=clock, unable=unable)
+    it.refuse(experiment("a"), "There is no module 'mine'.")
+    assert unable == {"a": "There is no module 'mine'."}
+    it.ran(experiment("a"), crashed=False)
+    assert unable == {}
 
 
 def test_the_list_is_asked_for_once_in_a_while(clock):

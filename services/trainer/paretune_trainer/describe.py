@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from functools import cache
+from typing import Final
 
 from paretune import wire
 from paretune.v1 import trainer_pb2
@@ -12,6 +13,8 @@ from paretune_trainer.facts import installed_frameworks
 from paretune_trainer.node import Node
 from paretune_trainer.schema import metric_of, parameter_of, settings_of
 from paretune_trainer.workload import Workload
+
+MOST_UNABLE: Final = 20
 
 
 def describe_node(node: Node, address: str = "") -> trainer_pb2.GetNodeResponse:
@@ -29,6 +32,7 @@ def describe_node(node: Node, address: str = "") -> trainer_pb2.GetNodeResponse:
         executor=node.config.executor,
         address=address,
         problem=node.placement.problem(),
+        unable=dict(list(node.unable.items())[-MOST_UNABLE:]),
     )
 
 

@@ -90,6 +90,10 @@ def _gpu_memory(result: Mapping[str, object]) -> int:
 class Node:
     """Slots and runs. Thread-safe.
 
+    Attributes:
+        draining: whether no new trials are taken.
+        unable: experiments that this node leaves alone, by id, and why.
+
     Args:
         config: the operator's settings.
         environ: the node's environment, of which trials get an allow-list.
@@ -111,6 +115,7 @@ class Node:
         self._loadable: set[str] = set()
         self._preload: dict[str, tuple[str, ...]] = {}
         self.draining = threading.Event()
+        self.unable: dict[str, str] = {}
 
     # Capacity
 

@@ -16,6 +16,7 @@ from paretune_trainer.node import Node
 log = logging.getLogger("paretune.trainer")
 
 REPORT_SECONDS: Final = 20.0
+LOOK_SECONDS: Final = 1.0
 
 
 class ReportClient(Protocol):
@@ -56,7 +57,14 @@ class Reporter:
                 self._report(leaving=False, patience=self._every)
             except (ParetuneError, ValueError) as error:  # grpc says ValueError when the channel was closed
                 log.info("this node is not listed now: %s", error)
-            self._stopping.wait(self._every)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Until the next report is due, or the node leaves other experiments alone, which users wait for."""
+        told = dict(self._node.unable)
+        for _ in range(max(1, round(self._every / LOOK_SECONDS))):
+            if self._stopping.wait(min(self._every, LOOK_SECONDS)) or dict(self._node.unable) != told:
+                return
 
     def _report(self, *, leaving: bool, patience: float) -> None:
         self._client.run(report_node(describe_node(self._node, self._address), leaving), patience=patience)

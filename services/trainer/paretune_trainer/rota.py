@@ -56,6 +56,7 @@ class Rota:
         project: project to work for; empty: any.
         fresh: seconds for which a list of experiments is good.
         clock: seconds, monotonic.
+        unable: where it is written down which experiments are refused, by id, and why.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Rota:
         project: str = "",
         fresh: float = 0.4,
         clock: Callable[[], float] = time.monotonic,
+        unable: dict[str, str] | None = None,
     ) -> None:
         self._client, self._only, self._project = client, tuple(only), project
         self._fresh, self._clock = fresh, clock
@@ -73,6 +75,7 @@ class Rota:
         self._known: list[Experiment] = []
         self._known_at = float("-inf")
         self._notes: dict[str, _Notes] = {}
+        self._unable = {} if unable is None else unable
 
     def next(self) -> Experiment | None:
         """The experiment whose turn it is; None when none wants a trial now. Pair it with `done`.
@@ -141,6 +144,7 @@ class Rota:
         if notes.refused_because != why:
             log.error("experiment %s is left alone: %s", experiment_id, why)
             notes.refused_because, notes.refusals = why, 0
+            self._unable[experiment_id] = why
         notes.refusals += 1
         notes.rest_until = self._clock() + min(15.0 * 2.0 ** min(notes.refusals, 10), LONGEST_REFUSAL)
 
@@ -149,6 +153,7 @@ class Rota:
         with self._lock:
             notes = self._of(experiment)
             notes.refused_because = ""
+            self._unable.pop(experiment.id, None)
             notes.crashes = notes.crashes + 1 if crashed else 0
             excess = notes.crashes - CRASHES_IN_A_ROW
             if excess < 0:

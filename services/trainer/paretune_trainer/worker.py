@@ -69,7 +69,7 @@ class Workers:
 
     def __init__(self, node: Node, client: WorkerClient) -> None:
         self._node, self._client = node, client
-        self._rota = Rota(client, node.config.experiments, project=node.config.project)
+        self._rota = Rota(client, node.config.experiments, project=node.config.project, unable=node.unable)
         self._stopping = threading.Event()
         self._giving_up = threading.Event()
         self._changed = threading.Condition()

@@ -13,7 +13,7 @@ from paretune.aio.insight_verbs import AsyncInsightVerbs
 from paretune.client import DEFAULT_ADDRESS, Client, calls
 from paretune.client.call import WATCH_PAUSE, Call, Pages, Retries, pause_of_watch, with_advice
 from paretune.client.calls import Heartbeat
-from paretune.client.new_experiment import new_experiment, same_search
+from paretune.client.new_experiment import from_fields, same_search
 from paretune.errors import AlreadyExists, ParetuneError, ResourceExhausted, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.observation import (
@@ -137,7 +137,7 @@ class AsyncClient(AsyncInsightVerbs):
         **fields: Any,
     ) -> AsyncExperimentHandle:
         """As `Client.create_experiment`."""
-        new = experiment or new_experiment(**fields)
+        new = experiment or from_fields(fields)
         try:
             return AsyncExperimentHandle(self, await self.run(calls.create_experiment(new, request_id)))
         except AlreadyExists:

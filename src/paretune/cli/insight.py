@@ -13,6 +13,7 @@ from paretune.cli.documents import document
 from paretune.cli.target import Database, Json, Name, Server, find, opened
 from paretune.client.handle import ExperimentHandle
 from paretune.errors import InvalidArgument
+from paretune.observation import ProbabilitySource
 from paretune.parameters import Categorical, Int, Scalar
 from paretune.space import SearchSpace
 
@@ -34,7 +35,8 @@ def predict(
     The expected value of each metric without noise, how sure that is, and how probable it is that the
     configuration is feasible and on the front. Without a configuration: of the recommended one.
 
-    Example: paretune predict digits filters=32 kernel=3 lr=0.01
+    Example: paretune predict digits conv_1_filters=16 conv_2_filters=32 kernel_size=3 learning_rate=0.01
+    dropout=0.2 activation=relu batch_size=64
     """
     with opened(server, database) as client:
         experiment = find(client, name)
@@ -46,6 +48,8 @@ def predict(
     if as_json:
         print_json({"assignments": document(asked), **document(told)})
         return
+    if not configuration:
+        print_lines(tables.configuration_lines(experiment, asked))
     print_table(tables.prediction_table(experiment, told.metrics))
     chance = told.probability_efficient
     say(f"Feasible with probability {told.feasibility:.2f}" + (
@@ -130,7 +134,8 @@ def recommend(
         print_json(document(found))
         return
     print_lines(tables.configuration_lines(experiment, found.assignments))
-    print_table(tables.prediction_table(experiment, found.expected))
+    measured = found.source is not ProbabilitySource.MODEL
+    print_table(tables.prediction_table(experiment, found.expected, "measured" if measured else "expected"))
     say(f"Observation {found.point.observation.ordinal}. {found.reason}")
 
 

@@ -36,12 +36,14 @@ def configuration_lines(experiment: Experiment, assignments: Assignments) -> Ite
         yield f"{name:{width}}  {scalar_text(value)}"
 
 
-def prediction_table(experiment: Experiment, told: Iterable[MetricPrediction]) -> Table:
-    """Expected values with standard deviations."""
-    table = _numbers("metric", "expected", "±")
+def prediction_table(
+    experiment: Experiment, told: Iterable[MetricPrediction], head: str = "expected"
+) -> Table:
+    """Values with standard deviations, where there are any; `head` says what the values are."""
+    table = _numbers("metric", head, "±")
     for one in told:
-        head = Text(clean(_heads(experiment)[one.metric]))
-        table.add_row(head, number(one.mean), f"{one.stddev:.2g}")
+        name = Text(clean(_heads(experiment)[one.metric]))
+        table.add_row(name, number(one.mean), f"{one.stddev:.2g}" if one.stddev else "")
     return table
 
 

@@ -73,4 +73,6 @@ def _state(one: store_pb2.ReportedNode) -> str:
         return f"silent for {clock_text(age)}"
     if one.node.problem:
         return one.node.problem
-    return "draining" if one.node.draining else "ready"
+    if one.node.draining:
+        return "draining"
+    return "; ".join(["ready", *(f"leaves {id} alone: {why}" for id, why in one.node.unable.items())])

@@ -122,7 +122,7 @@ def front(
         return
     for table in tables.front_tables(experiment, found, out().width):
         print_table(table)
-    say(tables.front_caption(experiment, found))
+    say(tables.front_caption(experiment, found, slack))
     if picture:
         remark(f"Wrote {relative(picture)}.")
 
@@ -148,7 +148,7 @@ def watch(
     Prints a line for each thing that happens, beginning with what happened so far; on a terminal also a
     progress bar, and a curve for each trial that runs. Ends when the budget is filled, or with Ctrl-C.
 
-    Example: paretune watch digits --json | jq .observation.values
+    Example: paretune watch digits --json | jq '.observation.values // empty'
     """
     with opened(server, database) as client:
         experiment = find(client, name)
@@ -229,10 +229,7 @@ def export(
             remark(f"Wrote {len(records) - 1} records to {relative(output)}.")
         return
     if kind is None:
-        lines = as_json or (output is not None and output.suffix in (".jsonl", ".json", ".ndjson"))
-        kind = Format.jsonl if lines else Format.csv
-        if output is not None and output.suffix == ".parquet":
-            kind = Format.parquet
+        kind = Format.jsonl if as_json else _format_of(output)
     if kind is Format.parquet and output is None:
         raise InvalidArgument("Parquet is not for standard output: name a file with --output.")
     with opened(server, database) as client:
@@ -245,6 +242,22 @@ def export(
         _save(output, lambda file: write(file, names, rows))
     if output:
         remark(f"Wrote {len(rows)} observations to {relative(output)}.")
+
+
+def _format_of(output: Path | None) -> Format:
+    """What the ending of a file asks for.
+
+    Raises:
+        InvalidArgument: it is none that is written.
+    """
+    if output is None or output.suffix == "":
+        return Format.csv
+    found = {".csv": Format.csv, ".parquet": Format.parquet} | dict.fromkeys(
+        (".jsonl", ".json", ".ndjson"), Format.jsonl
+    )
+    if output.suffix not in found:
+        raise InvalidArgument(f"--output: {output.suffix} is none of {', '.join(found)}; or give --format.")
+    return found[output.suffix]
 
 
 def _write_records(file: IO[str], records: Iterable[dict[str, Any]]) -> None:

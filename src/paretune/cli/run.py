@@ -13,7 +13,7 @@ from paretune.cli.target import Database, Json, Server, opened
 from paretune.cli.training import create_or_resume, train
 from paretune.client import Client
 from paretune.client.handle import ExperimentHandle
-from paretune.errors import InvalidArgument, ParetuneError
+from paretune.errors import FailedPrecondition, InvalidArgument, ParetuneError
 from paretune.experiment_file import load_experiment
 from paretune.local import LocalClient
 
@@ -87,6 +87,7 @@ def report(handle: ExperimentHandle, folder: Path, as_json: bool = False) -> Non
 
     Raises:
         InvalidArgument: they cannot be written there.
+        FailedPrecondition: every training crashed.
     """
     front = handle.pareto_front()
     picture, csv = (folder / f"{file_stem(handle.name)}{ending}" for ending in (".png", ".csv"))
@@ -104,3 +105,9 @@ def report(handle: ExperimentHandle, folder: Path, as_json: bool = False) -> Non
         print_table(table)
     say(tables.front_caption(handle.experiment, front))
     say(f"Wrote {relative(picture)} and {relative(csv)}.")
+    progress = handle.refresh().progress
+    if 0 < progress.observations == progress.crashed + progress.lost:
+        raise FailedPrecondition(
+            f"All {progress.observations} trainings crashed; {relative(csv)} says how. "
+            "When the cause is mended, --new starts afresh, and --budget N goes on."
+        )

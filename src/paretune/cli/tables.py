@@ -65,6 +65,7 @@ def experiment_facts(experiment: Experiment) -> Table:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     workload, lease = experiment.workload, experiment.lease_policy
+    fidelity, stopping = experiment.fidelity, experiment.early_stopping
     settings = ", ".join(f"{key}={value}" for key, value in workload.settings.items()) if workload else ""
     facts = {
         "id": experiment.id,
@@ -76,6 +77,9 @@ def experiment_facts(experiment: Experiment) -> Table:
         "parallelism": str(experiment.parallelism),
         "remeasure": "yes" if experiment.remeasure else "",
         "workload": f"{workload.name}{f' ({settings})' if settings else ''}" if workload else "",
+        "constraints": "; ".join(one.describe() for one in experiment.space.linear_constraints),
+        "fidelity": f"{fidelity.name} {fidelity.min}..{fidelity.max}" if fidelity else "",
+        "early stopping": ", ".join(rule.name.lower() for rule in stopping.rules) if stopping else "",
         "lease": f"{lease.ttl:g} s, {lease.max_attempts} attempts",
         "labels": ", ".join(f"{key}={value}" for key, value in experiment.labels.items()),
         "created": time_text(experiment.create_time),
@@ -115,10 +119,11 @@ def _when_text(parameter: Parameter) -> str:
 
 def metrics_table(experiment: Experiment) -> Table:
     """The metrics."""
-    table = new_table("metric", "goal", "role", "threshold")
+    table = new_table("metric", "unit", "goal", "role", "threshold")
     for metric in experiment.metrics:
         table.add_row(
-            Text(clean(metric.name)), metric.goal.name.lower(), metric.strategy.name.lower(),
+            Text(clean(metric.name)), Text(clean(metric.unit)),
+            metric.goal.name.lower(), metric.strategy.name.lower(),
             Text(clean(threshold_text(metric))),
         )  # fmt: skip
     return table
@@ -203,12 +208,13 @@ def assignments_text(assignments: Mapping[str, Scalar]) -> str:
     return "  ".join(f"{name}={scalar_text(value)}" for name, value in assignments.items())
 
 
-def front_caption(experiment: Experiment, front: ParetoFront) -> str:
-    """How good the front is, in a sentence."""
+def front_caption(experiment: Experiment, front: ParetoFront, slack: float = 0.0) -> str:
+    """How good the front is, in a sentence; `slack` is that which it was asked for with."""
     if not front:
         return f"No efficient observation among {front.observation_count} yet."
+    near = f" or within {slack:g} standard errors of that" if slack else ""
     point = ", ".join(f"{name} {number(value)}" for name, value in front.reference_point.items())
     return (
-        f"{len(front)} of {front.observation_count} observations are efficient; "
+        f"{len(front)} of {front.observation_count} observations are efficient{near}; "
         f"hypervolume {number(front.hypervolume)} from ({point})."
     )

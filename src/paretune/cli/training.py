@@ -4,14 +4,17 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from paretune.cli import tables
 from paretune.cli.console import remark
 from paretune.cli.follow import follow
+from paretune.cli.nodes import SILENT_SECONDS
 from paretune.cli.workloads import check_code, check_workload, code_folders
 from paretune.client import Client
 from paretune.client.handle import ExperimentHandle
+from paretune.client.node_calls import list_nodes
 from paretune.errors import FailedPrecondition, InvalidArgument, ParetuneError
 from paretune.experiment import Experiment, ExperimentState
 from paretune.local import LocalClient
@@ -106,7 +109,7 @@ def train(client: Client, *handles: ExperimentHandle) -> None:
         return
     experiments = [handle.experiment for handle in handles]
     if not isinstance(client, LocalClient):
-        follow(client, experiments, idle=_no_trainer)
+        follow(client, experiments, idle=partial(_why_idle, client))
         return
     own = _OwnTrainer(client, [handle.experiment for handle in open_])
     slots = max(1, max(handle.experiment.parallelism for handle in open_))
@@ -129,10 +132,25 @@ def _filled(experiment: Experiment) -> bool:
     return 0 < experiment.observation_budget <= experiment.progress.observations
 
 
-def _no_trainer(experiment: Experiment) -> str:
+def _why_idle(client: Client, experiment: Experiment) -> str:
+    """What the Trainers say about an experiment of which nothing runs."""
+    nodes = []
+    with suppress(ParetuneError):  # who may not see the nodes learns nothing of them
+        reported = client.run(list_nodes(), patience=2.0)
+        nodes = [one.node for one in reported if one.age.seconds <= SILENT_SECONDS]
+    why = sorted({node.unable[experiment.id] for node in nodes if experiment.id in node.unable})
+    name = experiment.name
+    if why:
+        return (
+            f"The Trainer leaves {name} alone: {'; '.join(why)} "
+            "Code is looked for where `paretune up` or `paretune trainer` was started."
+        )
+    if not nodes:
+        return f"No trial of {name} is running: is there a Trainer? Add one with `paretune trainer`."
+    busy = sum(node.running for node in nodes)
     return (
-        f"No trial of {experiment.name} is running: is there a Trainer? Add one with `paretune trainer`; "
-        "what it cannot run it says in its log."
+        f"No trial of {name} is running; {busy} of others are, on {len(nodes)} nodes. "
+        "`paretune nodes` and the logs of the nodes say what they cannot run."
     )
 
 

@@ -103,7 +103,7 @@ def up(
     services = suite.services() + ([suite.trainer(slots)] if slots else [])
     if dashboard:
         services.append(suite.dashboard([suite.trainer_address] if slots else []))
-    _check_addresses(service.address for service in services)
+    _check_addresses(sorted((service.address for service in services), key=_port))
     with Supervisor(services, suite.folder, notify=remark, grace=GRACE_SECONDS) as supervisor:
         try:
             supervisor.wait_until_ready()
@@ -122,10 +122,15 @@ def _check_addresses(addresses: Iterable[str]) -> None:
         why = why_not(address)
         if why == TAKEN:
             who = "paretune" if answers(address) else "something"
-            port = address.rpartition(":")[2]
-            raise Unavailable(f"Port {port} is taken: {who} runs there already. Choose another with --port.")
+            raise Unavailable(
+                f"Port {_port(address)} is taken: {who} runs there already. Choose another with --port."
+            )
         if why:
             raise Unavailable(f"Cannot listen on {address}: {why}. Choose another with --host or --port.")
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
 
 
 def _welcome(suite: Suite, slots: int, dashboard: bool) -> None:

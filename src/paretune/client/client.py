@@ -22,7 +22,7 @@ from paretune.client.call import WATCH_PAUSE, Call, Pages, Retries, pause_of_wat
 from paretune.client.calls import Heartbeat
 from paretune.client.handle import ExperimentHandle
 from paretune.client.insight_verbs import InsightVerbs
-from paretune.client.new_experiment import new_experiment, same_search
+from paretune.client.new_experiment import from_fields, same_search
 from paretune.client.record_verbs import RecordVerbs
 from paretune.errors import AlreadyExists, ParetuneError, ResourceExhausted, Unavailable
 from paretune.experiment import Experiment, ExperimentState
@@ -152,7 +152,7 @@ class Client(RecordVerbs, InsightVerbs):
             InvalidArgument: with the path of every offending field.
             AlreadyExists: the chosen id is taken, or taken by another search.
         """
-        new = experiment or new_experiment(**fields)
+        new = experiment or from_fields(fields)
         try:
             return ExperimentHandle(self, self.run(calls.create_experiment(new, request_id)))
         except AlreadyExists:

@@ -1,6 +1,7 @@
 """Experiments from the plain values that a user gives."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 from paretune.errors import AlreadyExists, InvalidArgument
@@ -42,6 +43,28 @@ def same_search(recorded: Experiment, wanted: Experiment) -> Experiment:
     return recorded
 
 
+def from_fields(fields: Mapping[str, Any]) -> Experiment:
+    """As `new_experiment`, for fields whose names may be wrong.
+
+    Raises:
+        TypeError: a field is unknown or missing; the message says which, and what is known.
+        InvalidArgument: see `new_experiment`.
+    """
+    known = list(signature(new_experiment).parameters)
+    for name in fields:
+        if name not in known:
+            raise TypeError(f"create_experiment: {unknown_name('argument', name, known)}")
+    if missing := [name for name in ("name", "parameters", "metrics") if name not in fields]:
+        raise TypeError(f"create_experiment: {', '.join(missing)} must be given")
+    return new_experiment(**fields)
+
+
+def _listed(values: Any, field: str) -> tuple[Any, ...]:
+    if isinstance(values, Iterable) and not isinstance(values, str | Mapping):
+        return tuple(values)
+    raise InvalidArgument.of(field, f"must be a list, such as [{type(values).__name__}(...)]")
+
+
 def new_experiment(
     *,
     name: str,
@@ -71,14 +94,15 @@ def new_experiment(
     Raises:
         InvalidArgument: with the path of the offending field.
     """
+    parameters, metrics = _listed(parameters, "parameters"), _listed(metrics, "metrics")
     if isinstance(workload, str):
         workload = Workload(workload, {key: str(value) for key, value in (settings or {}).items()})
     elif settings is not None:
         raise InvalidArgument.of("settings", "need `workload` to be the name of a workload")
     return Experiment(
         name=name,
-        space=SearchSpace(tuple(parameters), tuple(linear_constraints)),
-        metrics=tuple(metrics),
+        space=SearchSpace(parameters, tuple(linear_constraints)),
+        metrics=metrics,
         observation_budget=observation_budget,
         parallelism=parallelism,
         remeasure=remeasure,

@@ -103,6 +103,9 @@ def node(one: store_pb2.ReportedNode, credentials: Credentials) -> Finding:
         )
     if about.problem:
         return warn("trainer", f"{name}, {about.problem}", "Its log says more.")
+    for id, why in about.unable.items():
+        found = f"{name}, leaves {id} alone: {why}"
+        return warn("trainer", found, "Code is looked for in the folder where it was started.")
     if about.address and not is_serving(about.address, 2.0, credentials):
         found = f"{name}; {about.address} cannot be reached from here"
         return ok("trainer", f"{found}, which only the logs of its runs need")

@@ -27,6 +27,8 @@ def addresses_of(text: str) -> tuple[str, ...]:
     """
     found = tuple(part.strip() for part in str(text).split(","))
     for one in found:
+        if "/" in one and not one.startswith("unix:"):
+            raise InvalidArgument(f"{one!r} is not an address; write HOST:PORT, without http:// and paths.")
         port = one.rpartition(":")[2]
         if not one.startswith("unix:") and not (":" in one and port.isdigit() and 0 < int(port) < 65536):
             raise InvalidArgument(f"{one!r} is not an address; write HOST:PORT, such as 127.0.0.1:50051.")

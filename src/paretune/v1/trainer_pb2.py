@@ -27,7 +27,7 @@ from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb
 from paretune.v1 import types_pb2 as paretune_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19paretune/v1/trainer.proto\x12\x0bparetune.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/wrappers.proto\x1a\x17paretune/v1/types.proto\"\x10\n\x0eGetNodeRequest\"\xb7\x01\n\x06\x44\x65vice\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x03\x12\x19\n\x11memory_used_bytes\x18\x04 \x01(\x03\x12\x31\n\x0butilization\x18\x05 \x01(\x0b\x32\x1c.google.protobuf.DoubleValue\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x0f\n\x07running\x18\x07 \x01(\x05\x12\x0f\n\x07problem\x18\x08 \x01(\t\"\xdc\x02\n\x0fGetNodeResponse\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x11\n\tcpu_count\x18\x02 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x03\x12$\n\x07\x64\x65vices\x18\x04 \x03(\x0b\x32\x13.paretune.v1.Device\x12@\n\nframeworks\x18\x05 \x03(\x0b\x32,.paretune.v1.GetNodeResponse.FrameworksEntry\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x0f\n\x07running\x18\x07 \x01(\x05\x12\x10\n\x08\x64raining\x18\x08 \x01(\x08\x12\x0f\n\x07version\x18\t \x01(\t\x12\x10\n\x08\x65xecutor\x18\n \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x0b \x01(\t\x12\x0f\n\x07problem\x18\x0c \x01(\t\x1a\x31\n\x0f\x46rameworksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x16\n\x14ListWorkloadsRequest\"\xf9\x01\n\x13WorkloadDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12*\n\nparameters\x18\x03 \x03(\x0b\x32\x16.paretune.v1.Parameter\x12$\n\x07metrics\x18\x04 \x03(\x0b\x32\x13.paretune.v1.Metric\x12@\n\x08settings\x18\x05 \x03(\x0b\x32..paretune.v1.WorkloadDescription.SettingsEntry\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"L\n\x15ListWorkloadsResponse\x12\x33\n\tworkloads\x18\x01 \x03(\x0b\x32 .paretune.v1.WorkloadDescription\"\xca\x01\n\nRunRequest\x12\'\n\x08workload\x18\x01 \x01(\x0b\x32\x15.paretune.v1.Workload\x12=\n\x0b\x61ssignments\x18\x02 \x03(\x0b\x32(.paretune.v1.RunRequest.AssignmentsEntry\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x1a\x46\n\x10\x41ssignmentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.paretune.v1.Value:\x02\x38\x01\"\xa9\x01\n\x0bRunResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x10.paretune.v1.RunH\x00\x12-\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x17.paretune.v1.CheckpointH\x00\x12\r\n\x03log\x18\x03 \x01(\tH\x00\x12/\n\x0bobservation\x18\x04 \x01(\x0b\x32\x18.paretune.v1.ObservationH\x00\x42\n\n\x08progress\"\x1f\n\rCancelRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\x10\n\x0e\x43\x61ncelResponse\"\x11\n\x0fListRunsRequest\"\xb9\x01\n\x03Run\x12\n\n\x02id\x18\x01 \x01(\t\x12\x15\n\rexperiment_id\x18\x02 \x01(\t\x12\x15\n\rsuggestion_id\x18\x03 \x01(\t\x12\'\n\x08workload\x18\x04 \x01(\x0b\x32\x15.paretune.v1.Workload\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04step\x18\x06 \x01(\x03\x12\x11\n\tdevice_id\x18\x07 \x01(\t\"2\n\x10ListRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.paretune.v1.Run\"\x0e\n\x0c\x44rainRequest\" \n\rDrainResponse\x12\x0f\n\x07running\x18\x01 \x01(\x05\x32\xb6\x03\n\x0eTrainerService\x12\x44\n\x07GetNode\x12\x1b.paretune.v1.GetNodeRequest\x1a\x1c.paretune.v1.GetNodeResponse\x12V\n\rListWorkloads\x12!.paretune.v1.ListWorkloadsRequest\x1a\".paretune.v1.ListWorkloadsResponse\x12:\n\x03Run\x12\x17.paretune.v1.RunRequest\x1a\x18.paretune.v1.RunResponse0\x01\x12\x41\n\x06\x43\x61ncel\x12\x1a.paretune.v1.CancelRequest\x1a\x1b.paretune.v1.CancelResponse\x12G\n\x08ListRuns\x12\x1c.paretune.v1.ListRunsRequest\x1a\x1d.paretune.v1.ListRunsResponse\x12>\n\x05\x44rain\x12\x19.paretune.v1.DrainRequest\x1a\x1a.paretune.v1.DrainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19paretune/v1/trainer.proto\x12\x0bparetune.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1egoogle/protobuf/wrappers.proto\x1a\x17paretune/v1/types.proto\"\x10\n\x0eGetNodeRequest\"\xb7\x01\n\x06\x44\x65vice\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x03\x12\x19\n\x11memory_used_bytes\x18\x04 \x01(\x03\x12\x31\n\x0butilization\x18\x05 \x01(\x0b\x32\x1c.google.protobuf.DoubleValue\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x0f\n\x07running\x18\x07 \x01(\x05\x12\x0f\n\x07problem\x18\x08 \x01(\t\"\xc5\x03\n\x0fGetNodeResponse\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x11\n\tcpu_count\x18\x02 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x03 \x01(\x03\x12$\n\x07\x64\x65vices\x18\x04 \x03(\x0b\x32\x13.paretune.v1.Device\x12@\n\nframeworks\x18\x05 \x03(\x0b\x32,.paretune.v1.GetNodeResponse.FrameworksEntry\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x0f\n\x07running\x18\x07 \x01(\x05\x12\x10\n\x08\x64raining\x18\x08 \x01(\x08\x12\x0f\n\x07version\x18\t \x01(\t\x12\x10\n\x08\x65xecutor\x18\n \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x0b \x01(\t\x12\x0f\n\x07problem\x18\x0c \x01(\t\x12\x38\n\x06unable\x18\r \x03(\x0b\x32(.paretune.v1.GetNodeResponse.UnableEntry\x1a\x31\n\x0f\x46rameworksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bUnableEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x16\n\x14ListWorkloadsRequest\"\xf9\x01\n\x13WorkloadDescription\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07summary\x18\x02 \x01(\t\x12*\n\nparameters\x18\x03 \x03(\x0b\x32\x16.paretune.v1.Parameter\x12$\n\x07metrics\x18\x04 \x03(\x0b\x32\x13.paretune.v1.Metric\x12@\n\x08settings\x18\x05 \x03(\x0b\x32..paretune.v1.WorkloadDescription.SettingsEntry\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"L\n\x15ListWorkloadsResponse\x12\x33\n\tworkloads\x18\x01 \x03(\x0b\x32 .paretune.v1.WorkloadDescription\"\xca\x01\n\nRunRequest\x12\'\n\x08workload\x18\x01 \x01(\x0b\x32\x15.paretune.v1.Workload\x12=\n\x0b\x61ssignments\x18\x02 \x03(\x0b\x32(.paretune.v1.RunRequest.AssignmentsEntry\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x1a\x46\n\x10\x41ssignmentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12!\n\x05value\x18\x02 \x01(\x0b\x32\x12.paretune.v1.Value:\x02\x38\x01\"\xa9\x01\n\x0bRunResponse\x12\x1f\n\x03run\x18\x01 \x01(\x0b\x32\x10.paretune.v1.RunH\x00\x12-\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x17.paretune.v1.CheckpointH\x00\x12\r\n\x03log\x18\x03 \x01(\tH\x00\x12/\n\x0bobservation\x18\x04 \x01(\x0b\x32\x18.paretune.v1.ObservationH\x00\x42\n\n\x08progress\"\x1f\n\rCancelRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\x10\n\x0e\x43\x61ncelResponse\"\x11\n\x0fListRunsRequest\"\xb9\x01\n\x03Run\x12\n\n\x02id\x18\x01 \x01(\t\x12\x15\n\rexperiment_id\x18\x02 \x01(\t\x12\x15\n\rsuggestion_id\x18\x03 \x01(\t\x12\'\n\x08workload\x18\x04 \x01(\x0b\x32\x15.paretune.v1.Workload\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04step\x18\x06 \x01(\x03\x12\x11\n\tdevice_id\x18\x07 \x01(\t\"2\n\x10ListRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.paretune.v1.Run\"\x0e\n\x0c\x44rainRequest\" \n\rDrainResponse\x12\x0f\n\x07running\x18\x01 \x01(\x05\x32\xb6\x03\n\x0eTrainerService\x12\x44\n\x07GetNode\x12\x1b.paretune.v1.GetNodeRequest\x1a\x1c.paretune.v1.GetNodeResponse\x12V\n\rListWorkloads\x12!.paretune.v1.ListWorkloadsRequest\x1a\".paretune.v1.ListWorkloadsResponse\x12:\n\x03Run\x12\x17.paretune.v1.RunRequest\x1a\x18.paretune.v1.RunResponse0\x01\x12\x41\n\x06\x43\x61ncel\x12\x1a.paretune.v1.CancelRequest\x1a\x1b.paretune.v1.CancelResponse\x12G\n\x08ListRuns\x12\x1c.paretune.v1.ListRunsRequest\x1a\x1d.paretune.v1.ListRunsResponse\x12>\n\x05\x44rain\x12\x19.paretune.v1.DrainRequest\x1a\x1a.paretune.v1.DrainResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETNODERESPONSE_FRAMEWORKSENTRY']._loaded_options = None
   _globals['_GETNODERESPONSE_FRAMEWORKSENTRY']._serialized_options = b'8\001'
+  _globals['_GETNODERESPONSE_UNABLEENTRY']._loaded_options = None
+  _globals['_GETNODERESPONSE_UNABLEENTRY']._serialized_options = b'8\001'
   _globals['_WORKLOADDESCRIPTION_SETTINGSENTRY']._loaded_options = None
   _globals['_WORKLOADDESCRIPTION_SETTINGSENTRY']._serialized_options = b'8\001'
   _globals['_RUNREQUEST_ASSIGNMENTSENTRY']._loaded_options = None
@@ -45,37 +47,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DEVICE']._serialized_start=151
   _globals['_DEVICE']._serialized_end=334
   _globals['_GETNODERESPONSE']._serialized_start=337
-  _globals['_GETNODERESPONSE']._serialized_end=685
-  _globals['_GETNODERESPONSE_FRAMEWORKSENTRY']._serialized_start=636
-  _globals['_GETNODERESPONSE_FRAMEWORKSENTRY']._serialized_end=685
-  _globals['_LISTWORKLOADSREQUEST']._serialized_start=687
-  _globals['_LISTWORKLOADSREQUEST']._serialized_end=709
-  _globals['_WORKLOADDESCRIPTION']._serialized_start=712
-  _globals['_WORKLOADDESCRIPTION']._serialized_end=961
-  _globals['_WORKLOADDESCRIPTION_SETTINGSENTRY']._serialized_start=914
-  _globals['_WORKLOADDESCRIPTION_SETTINGSENTRY']._serialized_end=961
-  _globals['_LISTWORKLOADSRESPONSE']._serialized_start=963
-  _globals['_LISTWORKLOADSRESPONSE']._serialized_end=1039
-  _globals['_RUNREQUEST']._serialized_start=1042
-  _globals['_RUNREQUEST']._serialized_end=1244
-  _globals['_RUNREQUEST_ASSIGNMENTSENTRY']._serialized_start=1174
-  _globals['_RUNREQUEST_ASSIGNMENTSENTRY']._serialized_end=1244
-  _globals['_RUNRESPONSE']._serialized_start=1247
-  _globals['_RUNRESPONSE']._serialized_end=1416
-  _globals['_CANCELREQUEST']._serialized_start=1418
-  _globals['_CANCELREQUEST']._serialized_end=1449
-  _globals['_CANCELRESPONSE']._serialized_start=1451
-  _globals['_CANCELRESPONSE']._serialized_end=1467
-  _globals['_LISTRUNSREQUEST']._serialized_start=1469
-  _globals['_LISTRUNSREQUEST']._serialized_end=1486
-  _globals['_RUN']._serialized_start=1489
-  _globals['_RUN']._serialized_end=1674
-  _globals['_LISTRUNSRESPONSE']._serialized_start=1676
-  _globals['_LISTRUNSRESPONSE']._serialized_end=1726
-  _globals['_DRAINREQUEST']._serialized_start=1728
-  _globals['_DRAINREQUEST']._serialized_end=1742
-  _globals['_DRAINRESPONSE']._serialized_start=1744
-  _globals['_DRAINRESPONSE']._serialized_end=1776
-  _globals['_TRAINERSERVICE']._serialized_start=1779
-  _globals['_TRAINERSERVICE']._serialized_end=2217
+  _globals['_GETNODERESPONSE']._serialized_end=790
+  _globals['_GETNODERESPONSE_FRAMEWORKSENTRY']._serialized_start=694
+  _globals['_GETNODERESPONSE_FRAMEWORKSENTRY']._serialized_end=743
+  _globals['_GETNODERESPONSE_UNABLEENTRY']._serialized_start=745
+  _globals['_GETNODERESPONSE_UNABLEENTRY']._serialized_end=790
+  _globals['_LISTWORKLOADSREQUEST']._serialized_start=792
+  _globals['_LISTWORKLOADSREQUEST']._serialized_end=814
+  _globals['_WORKLOADDESCRIPTION']._serialized_start=817
+  _globals['_WORKLOADDESCRIPTION']._serialized_end=1066
+  _globals['_WORKLOADDESCRIPTION_SETTINGSENTRY']._serialized_start=1019
+  _globals['_WORKLOADDESCRIPTION_SETTINGSENTRY']._serialized_end=1066
+  _globals['_LISTWORKLOADSRESPONSE']._serialized_start=1068
+  _globals['_LISTWORKLOADSRESPONSE']._serialized_end=1144
+  _globals['_RUNREQUEST']._serialized_start=1147
+  _globals['_RUNREQUEST']._serialized_end=1349
+  _globals['_RUNREQUEST_ASSIGNMENTSENTRY']._serialized_start=1279
+  _globals['_RUNREQUEST_ASSIGNMENTSENTRY']._serialized_end=1349
+  _globals['_RUNRESPONSE']._serialized_start=1352
+  _globals['_RUNRESPONSE']._serialized_end=1521
+  _globals['_CANCELREQUEST']._serialized_start=1523
+  _globals['_CANCELREQUEST']._serialized_end=1554
+  _globals['_CANCELRESPONSE']._serialized_start=1556
+  _globals['_CANCELRESPONSE']._serialized_end=1572
+  _globals['_LISTRUNSREQUEST']._serialized_start=1574
+  _globals['_LISTRUNSREQUEST']._serialized_end=1591
+  _globals['_RUN']._serialized_start=1594
+  _globals['_RUN']._serialized_end=1779
+  _globals['_LISTRUNSRESPONSE']._serialized_start=1781
+  _globals['_LISTRUNSRESPONSE']._serialized_end=1831
+  _globals['_DRAINREQUEST']._serialized_start=1833
+  _globals['_DRAINREQUEST']._serialized_end=1847
+  _globals['_DRAINRESPONSE']._serialized_start=1849
+  _globals['_DRAINRESPONSE']._serialized_end=1881
+  _globals['_TRAINERSERVICE']._serialized_start=1884
+  _globals['_TRAINERSERVICE']._serialized_end=2322
 # @@protoc_insertion_point(module_scope)

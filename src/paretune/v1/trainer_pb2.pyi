@@ -118,6 +118,26 @@ class GetNodeResponse(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class UnableEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     WORKER_FIELD_NUMBER: _builtins.int
     CPU_COUNT_FIELD_NUMBER: _builtins.int
     MEMORY_BYTES_FIELD_NUMBER: _builtins.int
@@ -130,6 +150,7 @@ class GetNodeResponse(_message.Message):
     EXECUTOR_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELD_NUMBER: _builtins.int
+    UNABLE_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
     """Name, which is also the worker name in leases."""
     cpu_count: _builtins.int
@@ -158,6 +179,10 @@ class GetNodeResponse(_message.Message):
     def frameworks(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Framework versions, by package name: {"torch": "2.13.0"}. Only what is installed."""
 
+    @_builtins.property
+    def unable(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Experiments that the node leaves alone, by id, and why: it cannot load the workload, say. At most 20."""
+
     def __init__(
         self,
         *,
@@ -173,10 +198,11 @@ class GetNodeResponse(_message.Message):
         executor: _builtins.str = ...,
         address: _builtins.str = ...,
         problem: _builtins.str = ...,
+        unable: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "cpu_count", b"cpu_count", "devices", b"devices", "draining", b"draining", "executor", b"executor", "frameworks", b"frameworks", "memory_bytes", b"memory_bytes", "problem", b"problem", "running", b"running", "slots", b"slots", "version", b"version", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "cpu_count", b"cpu_count", "devices", b"devices", "draining", b"draining", "executor", b"executor", "frameworks", b"frameworks", "memory_bytes", b"memory_bytes", "problem", b"problem", "running", b"running", "slots", b"slots", "unable", b"unable", "version", b"version", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,6 +24,7 @@ def test_nodes_with_their_devices():
             reported(3, worker="a-1", slots=4, running=2, cpu_count=8, devices=[cpu, gpu], executor="ray"),
             reported(200, worker="b-2", slots=1),
             reported(1, worker="c-3", slots=1, draining=True),
+            reported(1, worker="d-4", slots=1, unable={"e-1": "no module 'x'."}),
         ]
     )
     console = Console(file=io.StringIO(), width=100)
@@ -32,3 +33,4 @@ def test_nodes_with_their_devices():
     assert "a-1 2/4 50% 2.0/8.0 GiB 8 cores, ray ready 3/4 80.0 GiB H100 leak" in text
     assert "b-2 0/1 0 cores silent for 3:20" in text
     assert "c-3 0/1 0 cores draining" in text
+    assert "d-4 0/1 0 cores ready; leaves e-1 alone: no module 'x'." in text

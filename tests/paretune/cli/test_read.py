@@ -18,6 +18,7 @@ def experiment(client):
         metrics=[pt.Maximize("score"), pt.Minimize("cost", unit="s")],
         observation_budget=6,
         labels={"team": "red\x1b[31m"},
+        linear_constraints=[pt.LinearConstraint({"x": 1.0, "width": 0.5}, 6.0)],
     )
     for x in (0.2, 0.4, 0.6, 0.8):
         made.observe({"x": x, "width": 3, "act": "relu"}, {"score": (x, 0.011), "cost": x})
@@ -36,6 +37,7 @@ def test_show(at, experiment, name):
         "a whole number from 1 to 9",
         "maximize",
         "auto, seed 0",
+        "x + 0.5 width <= 6",
     ):
         assert text in ended.out
     assert ended.err == ""
@@ -67,6 +69,7 @@ def test_front(at, experiment, folder):
     assert "4 of 6 observations are efficient; hypervolume " in ended.out
     assert (folder / "front.png").read_bytes().startswith(b"\x89PNG")
     assert not any(line.endswith(" ") for line in ended.out.splitlines())
+    assert "are efficient or within 2 standard errors of that; " in at("front", "trade", "--slack", "2").out
 
 
 def test_front_json(at, experiment):
@@ -113,6 +116,13 @@ def test_export(at, experiment, folder):
     assert lines[0]["score_stddev"] == 0.011
     assert at("export", "trade", "-o", "rows.jsonl").err.strip() == "Wrote 6 observations to rows.jsonl."
     assert [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()] == lines
+
+
+def test_export_into_a_kind_of_file_that_is_not_written(at, experiment, folder):
+    ended = at("export", "trade", "-o", "rows.xlsx")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert ".xlsx is none of .csv, .parquet, .jsonl" in ended.err
+    assert not (folder / "rows.xlsx").exists()
 
 
 def test_export_to_a_place_that_cannot_be_written(at, experiment):

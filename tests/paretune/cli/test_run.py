@@ -11,11 +11,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
-from paretune.cli.training import create_or_resume, train
+import paretune as pt
+from paretune.cli.run import report
+from paretune.cli.training import _why_idle, create_or_resume, train
 from paretune.cli.workloads import check_code, check_workload
-from paretune.errors import InvalidArgument, NotFound
+from paretune.errors import FailedPrecondition, InvalidArgument, NotFound
 from paretune.experiment_file import load_experiment, parse_experiment
+from paretune.v1 import store_pb2, trainer_pb2
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -352,10 +356,11 @@ def test_sigterm_puts_everything_in_order_too(paretune, folder):
 def test_code_that_cannot_be_imported_is_said(at, folder, client):
     change(folder, ("toy:train", "toi:train"), ("name: toy", "name: typo"))
     with at.start("run", "toy.yaml") as process:
-        line = next(line for line in process.stderr if "No trial of typo is running" in line)
+        line = next(line for line in process.stderr if "leaves typo alone" in line)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
-    assert "is there a Trainer?" in line
+    assert "toi" in line
+    assert "Code is looked for where `paretune up` or `paretune trainer` was started." in line
 
 
 def test_a_pipe_that_is_closed_early_is_no_error(at, client, folder):
@@ -364,3 +369,42 @@ def test_a_pipe_that_is_closed_early_is_no_error(at, client, folder):
         ["/bin/sh", "-c", command], capture_output=True, text=True, env=at.environment, check=False
     )
     assert ended.stderr == ""
+
+
+class Nodes:
+    """What is needed of a client to ask who is there."""
+
+    def __init__(self, *nodes):
+        self.nodes = [store_pb2.ReportedNode(node=node, age=Duration(seconds=1)) for node in nodes]
+
+    def run(self, call, patience):
+        return self.nodes
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        ((), "is there a Trainer?"),
+        (
+            ({"worker": "a", "unable": {"e": "There is no module."}},),
+            "leaves x alone: There is no module",
+        ),
+        (({"worker": "a", "running": 3}, {"worker": "b"}), "3 of others are, on 2 nodes"),
+    ],
+)
+def test_it_says_why_nothing_runs(nodes, said):
+    space = pt.SearchSpace((pt.Double("a", 0, 1),))
+    experiment = pt.Experiment("x", space, (pt.Minimize("m"),), id="e")
+    assert said in _why_idle(Nodes(*(trainer_pb2.GetNodeResponse(**node) for node in nodes)), experiment)
+
+
+def test_a_search_whose_trainings_all_crashed_is_no_success(client, tmp_path):
+    made = client.create_experiment(
+        name="crashy", parameters=[pt.Double("a", 0, 1)], metrics=[pt.Minimize("m")]
+    )
+    made.observe({"a": 0.5}, crashed="TypeError: no")
+    with pytest.raises(FailedPrecondition, match="--new starts afresh"):
+        report(made, tmp_path)
+    assert "TypeError: no" in (tmp_path / "crashy.csv").read_text()
+    made.observe({"a": 0.6}, {"m": 1.0})
+    report(made, tmp_path)

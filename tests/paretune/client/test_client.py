@@ -46,6 +46,20 @@ def test_create_from_a_whole_experiment_with_a_chosen_id(client, fields):
     client.delete_experiment("chosen")
 
 
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"observaton_budget": 3}, TypeError, "create_experiment: .*did you mean 'observation_budget'"),
+        ({"metrics": pt.Minimize("loss")}, InvalidArgument, r"metrics: must be a list, such as \[Metric"),
+    ],
+)
+def test_wrong_fields_are_named_as_the_user_knows_them(client, fields, changes, error, message):
+    with pytest.raises(error, match=message):
+        client.create_experiment(**fields(**changes))
+    with pytest.raises(TypeError, match="create_experiment: parameters, metrics must be given"):
+        client.create_experiment(name="x")
+
+
 def test_exist_ok_resumes_the_same_search_and_no_other(client, fields):
     first = client.create_experiment(**fields(id="resumed", observation_budget=5))
     client.observe(free(first))

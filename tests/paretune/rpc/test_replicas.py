@@ -32,6 +32,13 @@ def test_an_experiment_keeps_its_optimizer_and_moves_only_when_that_one_is_away(
     assert first == {key: replicas.pick(suggest(key))[0] for key in first}
 
 
+@pytest.mark.parametrize("address", ["http://a:1", "a:1/experiments", "b:2,https://a:1"])
+def test_a_url_is_no_address(address):
+    with pytest.raises(InvalidArgument, match="without http://"):
+        addresses_of(address)
+    assert addresses_of("unix:/run/paretune.sock") == ("unix:/run/paretune.sock",)
+
+
 def test_every_client_chooses_the_same_and_requests_name_their_experiment():
     order = preference(addresses_of(THREE), "e-1")
     assert sorted(order) == ["a:1", "b:2", "c:3"]

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from paretune import metrics, wire
-from paretune.errors import DeadlineExceeded, FailedPrecondition
+from paretune.errors import DeadlineExceeded
 from paretune.insight import AttainmentSource
 from paretune.observation import Prediction, ProbabilitySource
 from paretune.rpc.gate import passed_on
@@ -20,6 +20,7 @@ from paretune.v1 import optimizer_pb2 as pb
 from paretune.v1 import optimizer_pb2_grpc, store_pb2, store_pb2_grpc, types_pb2
 from paretune_optimizer.history import History
 from paretune_optimizer.insight.attainment import attainment
+from paretune_optimizer.insight.draws import require_model
 from paretune_optimizer.insight.forecast import should_stop
 from paretune_optimizer.insight.front import hypervolume_history, pareto_front
 from paretune_optimizer.insight.importance import importance
@@ -75,12 +76,7 @@ class InsightServicer(optimizer_pb2_grpc.OptimizerServiceServicer):
         async with self._current(request.experiment_id, context) as history:
             read = partial(_configuration, history)
             configurations = wire.each(read, request.configurations, "configurations")
-            if len(history) < 2:
-                raise FailedPrecondition(
-                    f"A model needs at least 2 observations; there are {len(history)}.",
-                    reason="TOO_FEW_OBSERVATIONS",
-                    metadata={"observations": str(len(history))},
-                )
+            require_model(history)
             told = await self._compute(partial(predict_assignments, history, configurations))
             count = len(history)
         return pb.PredictResponse(
