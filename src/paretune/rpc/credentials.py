@@ -1,6 +1,7 @@
 """The client's side of the doors: a token, a CA to trust, a certificate to show."""
 
 import ipaddress
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,41 @@ import grpc
 from paretune.errors import InvalidArgument
 from paretune.rpc.tls import BadCertificate, check_ca
 
+log = logging.getLogger("paretune")
+
 Metadata = tuple[tuple[str, str], ...]
+
+
+class _TokenFile:
+    """A file that holds a token. Once it was read, a moment in which it cannot be is no reason to fail.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._last = ""
+        self._told = False
+
+    def token(self) -> str:
+        """The token that is in the file now; the last one that was, while there is none.
+
+        Raises:
+            InvalidArgument: there never was one.
+        """
+        try:
+            text = _read(self._path, "token file").decode(errors="replace").strip()
+            if not text:
+                raise InvalidArgument(f"The token file {self._path} is empty: put the token there.")
+            self._last, self._told = _checked(text), False
+        except InvalidArgument as error:
+            if not self._last:
+                raise
+            if not self._told:
+                log.warning("%s Until then the token that it held before is used.", error)
+            self._told = True
+        return self._last
 
 
 @dataclass(frozen=True)
@@ -21,7 +56,8 @@ class Credentials:
 
     Attributes:
         token: sent with every call; empty: none.
-        token_file: file that holds the token instead, read again for every call, so that it can be replaced.
+        token_file: file that holds the token instead, read again for every call, so that it can be replaced;
+            while it cannot be read, its last token counts.
         tls: encrypt, and trust the CAs of the operating system.
         ca: encrypt, and trust the CAs of this PEM file instead.
         cert: PEM file of a client certificate, for servers that demand one; needs `key`.
@@ -36,6 +72,10 @@ class Credentials:
     cert: Path | None = None
     key: Path | None = None
     insecure: bool = False
+    _held: _TokenFile | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_held", _TokenFile(self.token_file) if self.token_file else None)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -96,15 +136,9 @@ class Credentials:
         """The headers of a call.
 
         Raises:
-            InvalidArgument: the file of the token cannot be read.
+            InvalidArgument: the file of the token never could be read, or what is given is no token.
         """
-        token = self.token
-        if self.token_file is not None:
-            token = _read(self.token_file, "token file").decode(errors="replace").strip()
-            if not token:
-                raise InvalidArgument(f"The token file {self.token_file} is empty: put the token there.")
-        if not token.isascii() or not token.isprintable() or " " in token:
-            raise InvalidArgument("The token has characters that no token has: copy it whole, on one line.")
+        token = self._held.token() if self._held else _checked(self.token)
         return (("authorization", f"Bearer {token}"),) if token else ()
 
     def channel_credentials(self) -> grpc.ChannelCredentials | None:
@@ -156,6 +190,12 @@ def is_local(address: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _checked(token: str) -> str:
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise InvalidArgument("The token has characters that no token has: copy it whole, on one line.")
+    return token
 
 
 def _read(path: Path, what: str) -> bytes:
