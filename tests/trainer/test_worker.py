@@ -1,5 +1,7 @@
 """The pull loop against a client that fails on demand; test_with_services.py has the real ones."""
 
+import errno
+import shutil
 import time
 from dataclasses import replace
 
@@ -11,8 +13,8 @@ from paretune.experiment import Experiment, LeasePolicy, Maximize, Minimize, Wor
 from paretune.observation import Directive, OutcomeKind
 from paretune.parameters import Double
 from paretune.space import SearchSpace
-from paretune_trainer import recording
-from paretune_trainer.job import seed_of
+from paretune_trainer import recording, worker
+from paretune_trainer.job import Job, seed_of
 from paretune_trainer.worker import Workers
 
 
@@ -166,7 +168,7 @@ def test_an_experiment_that_cannot_run_here_is_left_alone_and_said_once(start, c
     eventually(lambda: any(words in record.message for record in caplog.records))
     time.sleep(0.5)
     assert client.suggestions == {}
-    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+    assert len([one for one in caplog.records if one.levelname == "ERROR" and words in one.message]) == 1
 
 
 def test_wrong_metric_names_are_recorded_with_what_to_change(start):
@@ -174,6 +176,52 @@ def test_wrong_metric_names_are_recorded_with_what_to_change(start):
     start(client)
     eventually(lambda: client.observations)
     assert "did not return accuracy" in client.observations[0].outcome.reason
+
+
+def test_a_node_whose_folder_was_removed_makes_it_again(start):
+    client = FakeClient(experiment("sleep", budget=2))
+    workers = start(client, slots=1)
+    eventually(lambda: client.observations)
+    shutil.rmtree(workers._node._folder.path.parent)
+    eventually(lambda: len(client.observations) == 2)
+    assert client.count("suggest") - client.count("release") >= 2
+
+
+def test_a_node_that_cannot_write_takes_nothing_until_it_can(start, caplog, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker, "_TROUBLE_SECONDS", 0.1)
+    client = FakeClient(experiment("sleep", budget=2))
+    workers = start(client, slots=1)
+    eventually(lambda: client.observations)
+    folder = workers._node._folder.path.parent
+    folder.rename(tmp_path / "elsewhere")
+    folder.write_text("in the way")
+    eventually(lambda: any("cannot be used" in record.message for record in caplog.records))
+    held = len(client.suggestions) - len(client.observations) - len(client.released)
+    time.sleep(0.3)
+    assert len(client.suggestions) - len(client.observations) - len(client.released) == held <= 0
+    folder.unlink()
+    eventually(lambda: len(client.observations) == 2)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("a bug")])
+def test_what_could_not_be_started_is_handed_back_and_rests(start, caplog, monkeypatch, error):
+    monkeypatch.setattr(worker, "_TROUBLE_SECONDS", 600.0)
+    client = FakeClient(experiment("sleep", budget=2))
+    write, written = Job.write, []
+
+    def failing(job, folder):
+        if not job.load_only:
+            written.append(folder)
+            raise error
+        write(job, folder)
+
+    monkeypatch.setattr(Job, "write", failing)
+    start(client, slots=1)
+    eventually(lambda: client.released == ["s-1"])
+    time.sleep(0.3)
+    assert client.count("suggest") == 1
+    assert not written[0].exists()
+    assert str(error) in caplog.text
 
 
 def test_stopping_hands_back_what_does_not_end_in_time(start):

@@ -83,9 +83,8 @@ class Conversation:
         self._cancelled = self._timed_out = False
         self._control_lines, self._result_lines = Lines(), Lines()
         self._selector = selectors.DefaultSelector()
-        self._results, self._results_theirs = os.pipe()
-        self._directives_theirs, self._directives = os.pipe()
-        self._output, self._output_theirs = os.pipe()
+        self._results, self._results_theirs, *others = _pipes(3)
+        self._directives_theirs, self._directives, self._output, self._output_theirs = others
         self._selector.register(launcher.control, selectors.EVENT_READ, self._on_control)
         self._selector.register(self._results, selectors.EVENT_READ, self._on_results)
         self._selector.register(self._output, selectors.EVENT_READ, self._on_output)
@@ -246,3 +245,16 @@ class Conversation:
         if "cancel" in words:
             self._cancelled = True
         return True
+
+
+def _pipes(count: int) -> list[int]:
+    """The reading and the writing end of each; all of them, or none."""
+    made: list[int] = []
+    try:
+        for _ in range(count):
+            made += os.pipe()
+    except OSError:
+        for descriptor in made:
+            os.close(descriptor)
+        raise
+    return made

@@ -7,11 +7,14 @@ import fcntl
 import os
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 from typing import Final
 
 _PREFIX: Final = "node-"
 _HELD: Final = "held"
+_ROOM: Final = 64 * 1024
+"""Bytes that must find room before anything is begun here."""
 
 
 class NodeFolder:
@@ -31,9 +34,37 @@ class NodeFolder:
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for other in parent.glob(f"{_PREFIX}*"):
             _remove_if_dead(other)
+        self._owner = parent.lstat().st_uid
+        self._lock = threading.Lock()
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        self._held = os.open(self.path / _HELD, os.O_CREAT | os.O_WRONLY, 0o600)
-        fcntl.flock(self._held, fcntl.LOCK_EX)
+        self._held = self._hold()
+
+    def _hold(self) -> int:
+        held = os.open(self.path / _HELD, os.O_CREAT | os.O_WRONLY, 0o600)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        return held
+
+    def ensure(self) -> None:
+        """Make it again if somebody removed it, such as a cleaner of /tmp, and see that it can be written.
+
+        Raises:
+            OSError: it cannot.
+        """
+        with self._lock:
+            if not (self.path / _HELD).exists():
+                self._make_again()
+        with tempfile.TemporaryFile(dir=self.path) as probe:
+            probe.write(bytes(_ROOM))
+            probe.flush()
+
+    def _make_again(self) -> None:
+        parent = self.path.parent
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if parent.lstat().st_uid != self._owner:
+            raise PermissionError(f"{parent} belongs to another user now")
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        os.close(self._held)
+        self._held = self._hold()
 
     def remove(self) -> None:
         """Remove it with all that is in it."""

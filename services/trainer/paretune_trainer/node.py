@@ -20,7 +20,7 @@ from paretune.observation import FailureReason
 from paretune_trainer import machine, namespace
 from paretune_trainer.child import OWN_WORKLOADS
 from paretune_trainer.config import Config, trial_environment
-from paretune_trainer.ending import Ending, Listener, Step
+from paretune_trainer.ending import CannotStart, Ending, Listener, Step
 from paretune_trainer.facts import GPU_MEMORY
 from paretune_trainer.folders import NodeFolder
 from paretune_trainer.job import Job
@@ -125,12 +125,14 @@ class Node:
 
         Raises:
             FailedPrecondition: NODE_BUSY: none is free, no device has room, or the node is draining.
+            CannotStart: the node's folder cannot be written.
         """
         with self._lock:
             if self._free == 0 or self.draining.is_set():
                 raise self._busy("is draining" if self.draining.is_set() else "has no free slot")
             self._free -= 1
         try:
+            self._check_folder()
             with self.placement.seat(task.warm_key) as seat:
                 yield seat
         except NoRoom as error:
@@ -138,6 +140,14 @@ class Node:
         finally:
             with self._lock:
                 self._free += 1
+
+    def _check_folder(self) -> None:
+        try:
+            self._folder.ensure()
+        except OSError as error:
+            raise CannotStart(
+                f"The folder {self._folder.path} of this node cannot be used: {error}"
+            ) from error
 
     def _busy(self, state: str) -> FailedPrecondition:
         running = str(self.config.slots - self._free)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from paretune_trainer.conversation import Conversation, LauncherProcess
-from paretune_trainer.ending import CannotFork, Ending, Listener
+from paretune_trainer.ending import CannotFork, CannotStart, Ending, Listener
 from paretune_trainer.job import Job
 from paretune_trainer.steering import Steering
 
@@ -56,18 +56,22 @@ class Runner:
             preload: modules to import before the fork, when kept.
 
         Raises:
-            CannotStart: the system refuses another process.
+            CannotStart: the system refuses a process, a descriptor or room on the disk.
         """
         warm_key = warm_key if self._keep_warm else ""
         if warm_key != self._warm_for:
             self.close()
         try:
-            return self._run_once(job, steering, listener, time_limit, preload if warm_key else (), warm_key)
-        except CannotFork:
-            # From now on each trial of this runner starts anew: slower, and always safe.
-            self._keep_warm = False
-            self.close()
-            return self._run_once(job, steering, listener, time_limit, (), "")
+            try:
+                return self._run_once(
+                    job, steering, listener, time_limit, preload if warm_key else (), warm_key
+                )
+            except CannotFork:
+                # From now on each trial of this runner starts anew: slower, and always safe.
+                self._keep_warm = False
+                return self._run_once(job, steering, listener, time_limit, (), "")
+        except OSError as error:
+            raise CannotStart(f"This machine cannot run a trial now: {error}") from error
         finally:
             if not self._warm_for:
                 self.close()
@@ -90,6 +94,9 @@ class Runner:
             with Conversation(self._launcher, steering, listener) as talk:
                 talk.start(scratch, preload, apart=self._apart)
                 return talk.follow(time_limit)
+        except Exception:
+            self.close()  # whatever it is doing
+            raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
             if self._launcher and self._launcher.gone:

@@ -35,6 +35,7 @@ log = logging.getLogger("paretune.trainer")
 
 _TURNED_AWAY_SECONDS: Final = 10.0  # between tries with a token that is refused: it may be replaced
 _ANSWER_SECONDS: Final = 2.0
+_TROUBLE_SECONDS: Final = 5.0  # an experiment rests so long when something went wrong
 _REST_SECONDS: Final = {"BUDGET_EXHAUSTED": 1.0, "SPACE_EXHAUSTED": 30.0, "EXPERIMENT_NOT_ACTIVE": 1.0}
 
 
@@ -148,14 +149,21 @@ class Workers:
                         if leased is None:
                             return False
                         held.enter_context(self._counted("_training"))
-                    return self._train(experiment, task, seat, *leased)
+                    try:
+                        return self._train(experiment, task, seat, *leased)
+                    except Exception:  # whatever it was, nobody works on it now
+                        self._release(leased[0])
+                        raise
         except FailedPrecondition:  # no free slot: somebody runs something by hand
             return False
         except CannotRun as error:
             self._rota.refuse(experiment, str(error))
-        except CannotStart as error:
+        except (CannotStart, OSError) as error:
             log.error("%s", error)
-            self._rota.rest(experiment, 5.0)
+            self._rota.rest(experiment, _TROUBLE_SECONDS)
+        except Exception:
+            self._rota.rest(experiment, _TROUBLE_SECONDS)
+            raise
         finally:
             self._rota.done(experiment)
         return False
@@ -184,11 +192,11 @@ class Workers:
                 )
                 return (found[0], attempt > 0) if found else None
             except FailedPrecondition as error:
-                self._rota.rest(experiment, _REST_SECONDS.get(error.reason, 5.0))
+                self._rota.rest(experiment, _REST_SECONDS.get(error.reason, _TROUBLE_SECONDS))
                 return None
             except (NotFound, InvalidArgument, InternalError) as error:
                 log.warning("experiment %s: no suggestion: %s", experiment.id, error)
-                self._rota.rest(experiment, 5.0)
+                self._rota.rest(experiment, _TROUBLE_SECONDS)
                 return None
             except ParetuneError as error:
                 log.warning("experiment %s: no suggestion yet: %s", experiment.id, error)
@@ -211,18 +219,14 @@ class Workers:
             run.steering.cancel()
         log.info("%s #%d starts (attempt %d)", experiment.id, suggestion.ordinal, suggestion.attempt)
         with self._kept(experiment, suggestion, run, old_lease) as keeper:
-            try:
-                verdict = self._node.train(run, Listener(step=keeper.add, output=keeper.output))
-            except CannotStart:
-                self._release(suggestion)
-                raise
+            verdict = self._node.train(run, Listener(step=keeper.add, output=keeper.output))
             if keeper.over:
                 return False
-            if verdict is None or verdict.not_run:
+            if verdict is None:
                 self._release(suggestion)
-                if verdict:
-                    raise CannotRun(verdict.not_run)
                 return False
+            if verdict.not_run:
+                raise CannotRun(verdict.not_run)
             keeper.flush(patience=2.0)
             return self._report(experiment, suggestion, run, verdict)
 
