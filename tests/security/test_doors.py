@@ -3,10 +3,12 @@
 import json
 import logging
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import grpc
 import pytest
 from doors import METHODS, OPTIMIZER, STORE, TRAINER, bearer, mint
+from samples import experiment
 
 import paretune as pt
 from paretune.access import Role
@@ -233,6 +235,25 @@ def test_who_was_turned_away_is_written_down(suite):
         ("DeleteExperiment", "PERMISSION_DENIED"),
         ("GetExperiment", "UNAUTHENTICATED"),
     ]
+
+
+def test_an_audit_log_that_cannot_be_opened_again_fails_no_call(suite, caplog):
+    token = mint(suite.tokens, Role.WRITE, "a")
+    request = st.CreateExperimentRequest(experiment=experiment(), request_id="unaudited")
+    create = partial(suite.code, f"/{STORE}/CreateExperiment", request, metadata=bearer(token))
+    moved = suite.audit.rename(suite.audit.with_suffix(".1"))
+    suite.audit.mkdir()
+    try:
+        assert create() == "OK"
+    finally:
+        suite.audit.rmdir()
+    (said,) = [
+        one.message for one in caplog.records if "unaudited" in one.message and one.levelname == "ERROR"
+    ]
+    assert "the audit log cannot be written" in said
+    assert create() == "OK"
+    assert "unaudited" in suite.audit.read_text()
+    assert "unaudited" not in moved.read_text()
 
 
 def test_secrets_are_seen_nowhere(suite, caplog, report):

@@ -1,5 +1,6 @@
 """The audit log: who changed what, and who was turned away. One JSON object a line, no secrets, no values."""
 
+import contextlib
 import json
 import logging
 import logging.handlers
@@ -17,15 +18,31 @@ from paretune.errors import ParetuneError, PermissionDenied, Unauthenticated
 from paretune.rpc.policy import POLICY
 from paretune.rpc.status import code_of
 
+log = logging.getLogger("paretune")
+
 
 class CannotAudit(Exception):
     """The file of the audit log cannot be written."""
 
 
+class _File(logging.handlers.WatchedFileHandler):
+    """Raises what it cannot write, instead of printing it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - named by logging
+        """Let the error that is being handled pass on."""
+        raise
+
+    def close(self) -> None:
+        """Close the file; what it did not take is in the service's log."""
+        with contextlib.suppress(OSError):
+            super().close()
+
+
 class Audit:
     """Writes one line for every audited call that was answered, and for every call that was turned away.
 
-    The file is opened again when it was moved, so that it can be rotated.
+    The file is opened again when it was moved, so that it can be rotated. While it cannot be written, its
+    lines go to the service's log: a call that was done does not fail for it.
 
     Args:
         path: where to append; None: nowhere.
@@ -42,7 +59,7 @@ class Audit:
         self._handler: logging.Handler | None = None
         if path is not None:
             try:
-                self._handler = logging.handlers.WatchedFileHandler(path, encoding="utf-8")
+                self._handler = _File(path, encoding="utf-8")
             except OSError as error:
                 raise CannotAudit(f"Cannot write the audit log {path}: {error.strerror}.") from None
             weakref.finalize(self, self._handler.close)
@@ -76,7 +93,10 @@ class Audit:
             "reason": error.reason if isinstance(error, ParetuneError) else "",
         }
         text = json.dumps(line, ensure_ascii=True)
-        self._handler.handle(logging.makeLogRecord({"msg": text, "levelno": logging.INFO}))
+        try:
+            self._handler.handle(logging.makeLogRecord({"msg": text, "levelno": logging.INFO}))
+        except OSError as error:
+            log.error("the audit log cannot be written (%s): %s", error, text)
 
 
 def _about(request: Any, scope: str) -> str:
