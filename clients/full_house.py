@@ -59,7 +59,7 @@ def full_house(address: str, folder: Path) -> Iterator[str]:
         channel = open_async_channel(address, credentials=Credentials(ca=folder / "ca.pem"))
         gate = Gate(TokenFile(folder / "tokens.json"))
         server = grpc.aio.server(interceptors=[CallInterceptor(gate, admission=FullHouse())])
-        server.add_generic_rpc_handlers((StoreForwarder(channel),))
+        server.add_generic_rpc_handlers((StoreForwarder(channel, channel),))
         tls = ServerTls(folder / "service.pem", folder / "service.pem")
         port = server.add_secure_port("localhost:0", tls.credentials())
         await server.start()

@@ -50,16 +50,22 @@ def message(token: str, *events: Event) -> pb.WatchResponse:
 
 
 @asynccontextmanager
-async def channel_to(store: ScriptedStore) -> AsyncIterator[grpc.aio.Channel]:
-    server = grpc.aio.server()
+async def served(store: ScriptedStore, **options: int) -> AsyncIterator[str]:
+    """The address of the Store; `options` are gRPC's, without "grpc."."""
+    server = grpc.aio.server(options=[(f"grpc.{name}", value) for name, value in options.items()])
     store_pb2_grpc.add_StoreServiceServicer_to_server(store, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     try:
-        async with open_async_channel(f"127.0.0.1:{port}", retries=False) as channel:
-            yield channel
+        yield f"127.0.0.1:{port}"
     finally:
         await server.stop(None)
+
+
+@asynccontextmanager
+async def channel_to(store: ScriptedStore) -> AsyncIterator[grpc.aio.Channel]:
+    async with served(store) as address, open_async_channel(address, retries=False) as channel:
+        yield channel
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -105,7 +105,7 @@ class Doors:
         def register(server):
             servicer = OptimizerServicer(self._upstream, self._feed, self._executor)
             optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(servicer, server)
-            server.add_generic_rpc_handlers((StoreForwarder(self._upstream),))
+            server.add_generic_rpc_handlers((StoreForwarder(self._upstream, self._upstream),))
 
         self.addresses[OPTIMIZER] = f"127.0.0.1:{await self._serve(register, [OPTIMIZER, STORE])}"
         self.node = Node(Config(worker="node", slots=1, folder=self.folder))

@@ -1,5 +1,6 @@
 """Start the Optimizer: `python -m paretune_optimizer --help`."""
 
+import asyncio
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
@@ -36,18 +37,21 @@ async def run(
     """
     credentials.metadata()  # says now what would fail later
     channel = open_async_channel(store, credentials=credentials)
+    # Streams that never end have connections of their own, so that calls never wait behind them.
+    views = open_async_channel(store, credentials=credentials, own_connection=True)
+    watches = open_async_channel(store, credentials=credentials, own_connection=True)
     executor = ThreadPoolExecutor(threads, thread_name_prefix="compute")
     # Work ahead has a thread of its own, so that nobody's question waits in line behind it.
     background = ThreadPoolExecutor(1, thread_name_prefix="ahead")
     background.submit(import_module, "scipy.stats")  # half a second, which no question should wait for
     ahead = Ahead(background) if work_ahead else None
-    feed = Feed(channel, capacity, ahead, credentials)
-    stops = StopFeed(channel, credentials)
+    feed = Feed(views, capacity, ahead, credentials)
+    stops = StopFeed(channel, watches, credentials)
 
     def register(server: grpc.aio.Server) -> None:
         servicer = OptimizerServicer(channel, feed, executor, ahead)
         optimizer_pb2_grpc.add_OptimizerServiceServicer_to_server(servicer, server)
-        server.add_generic_rpc_handlers((StoreForwarder(channel),))
+        server.add_generic_rpc_handlers((StoreForwarder(channel, watches),))
 
     async def stopping() -> None:
         await stops.close()
@@ -56,7 +60,7 @@ async def run(
     try:
         await serve(serving, register, SERVICES, started=stops.start, stopping=stopping)
     finally:
-        await channel.close()
+        await asyncio.gather(channel.close(), views.close(), watches.close())
         for pool in (executor, background):
             pool.shutdown(wait=False, cancel_futures=True)
 

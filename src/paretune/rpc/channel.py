@@ -58,15 +58,26 @@ def open_channel(address: str, *, retries: bool = True, credentials: Credentials
 
 
 def open_async_channel(
-    address: str, *, retries: bool = True, credentials: Credentials = NONE
+    address: str, *, retries: bool = True, credentials: Credentials = NONE, own_connection: bool = False
 ) -> grpc.aio.Channel:
-    """As `open_channel`, for asyncio."""
+    """As `open_channel`, for asyncio.
+
+    Args:
+        address: ``host:port`` or ``unix:path``.
+        retries: whether calls are retried.
+        credentials: how to connect.
+        own_connection: do not share the connection that other channels of this process have to the address:
+            more than `MAX_STREAMS` calls at once wait in the client, silently.
+    """
     credentials.check(address)
     secure = credentials.channel_credentials()
     interceptors = tracing.client_interceptors()
+    options = _options(retries)
+    if own_connection:
+        options = [*options, ("grpc.use_local_subchannel_pool", 1)]
     if secure is None:
-        return grpc.aio.insecure_channel(address, _options(retries), interceptors=interceptors)
-    return grpc.aio.secure_channel(address, secure, _options(retries), interceptors=interceptors)
+        return grpc.aio.insecure_channel(address, options, interceptors=interceptors)
+    return grpc.aio.secure_channel(address, secure, options, interceptors=interceptors)
 
 
 def _options(retries: bool) -> list[tuple[str, str | int]]:

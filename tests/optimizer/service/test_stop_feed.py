@@ -25,7 +25,7 @@ def test_a_restored_store_is_read_anew(monkeypatch):
 
     async def main():
         async with channel_to(store) as channel:
-            feed = StopFeed(channel, look_seconds=LOOK)
+            feed = StopFeed(channel, channel, look_seconds=LOOK)
             await feed.start()
             await until(lambda: len(store.tokens) == 3)
             await feed.close()
@@ -40,7 +40,7 @@ def test_looking_goes_on_after_a_token_file_that_could_not_be_read(tmp_path, cap
 
     async def main():
         async with channel_to(store) as channel:
-            feed = StopFeed(channel, Credentials(token_file=file), look_seconds=LOOK)
+            feed = StopFeed(channel, channel, Credentials(token_file=file), look_seconds=LOOK)
             await feed.start()
             await until(lambda: "not known" in caplog.text)
             file.write_text("secret")
@@ -50,3 +50,19 @@ def test_looking_goes_on_after_a_token_file_that_could_not_be_read(tmp_path, cap
     with caplog.at_level(logging.INFO, "paretune"):
         asyncio.run(main())
     assert "Cannot read the token file" in caplog.text
+
+
+def test_no_more_experiments_are_followed_than_there_is_room_for(caplog):
+    wanted = [cases.experiment(id=f"e{k}", early_stopping=pt.EarlyStopping()) for k in range(3)]
+    store = ScriptedStore([message("one")], active=tuple(wanted))
+
+    async def main():
+        async with channel_to(store) as channel:
+            feed = StopFeed(channel, channel, look_seconds=LOOK, most=2)
+            await feed.start()
+            await until(lambda: caplog.text.count("1 more experiments want early stops") >= 2)
+            await until(lambda: len(store.tokens) == 2)
+            await feed.close()
+
+    asyncio.run(main())
+    assert store.tokens == ["", ""]

@@ -21,7 +21,11 @@ log = logging.getLogger("paretune")
 
 LOOK_SECONDS = 5.0
 """How often it is looked for experiments that want early stops."""
+LOOK_SHARE = 0.05
+"""Share of the time that looking may take: it lists all active experiments."""
 CALL_SECONDS = 10.0
+MOST = 400
+"""Experiments followed at once: with forwarded streams, fewer than one connection takes."""
 
 
 class _Followed:
@@ -53,19 +57,25 @@ class StopFeed:
 
     Args:
         channel: to the Store.
+        streams: another one, for following.
         credentials: whose token is used; it must be for all projects.
         look_seconds: how often to look for experiments.
+        most: experiments followed at once.
     """
 
     def __init__(
         self,
         channel: grpc.aio.Channel,
+        streams: grpc.aio.Channel,
         credentials: Credentials = NONE,
         look_seconds: float = LOOK_SECONDS,
+        most: int = MOST,
     ) -> None:
         """Nothing is followed yet."""
         self._credentials = credentials
         self._store = store_pb2_grpc.StoreServiceStub(channel)
+        self._streams = store_pb2_grpc.StoreServiceStub(streams)
+        self._most = most
         self._look_seconds = look_seconds
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -82,7 +92,9 @@ class StopFeed:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _look(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
+            begun = clock()
             try:
                 wanted = await self._wanted()
             except (grpc.aio.AioRpcError, ParetuneError) as error:
@@ -92,9 +104,19 @@ class StopFeed:
             else:
                 for key in [key for key in self._tasks if key not in wanted or self._tasks[key].done()]:
                     self._tasks.pop(key).cancel()
-                for key in wanted - self._tasks.keys():
-                    self._tasks[key] = asyncio.create_task(self._follow(key))
-            await asyncio.sleep(self._look_seconds)
+                self._begin(wanted - self._tasks.keys())
+            await asyncio.sleep(max(self._look_seconds, (clock() - begun) / LOOK_SHARE))
+
+    def _begin(self, keys: set[str]) -> None:
+        """Follow experiments, as far as there is room."""
+        room = max(self._most - len(self._tasks), 0)
+        for key in sorted(keys)[:room]:
+            self._tasks[key] = asyncio.create_task(self._follow(key))
+        if len(keys) > room:
+            log.warning(
+                "%d more experiments want early stops than the %d that are followed: pause or finish some",
+                len(keys) - room, self._most,
+            )  # fmt: skip
 
     async def _wanted(self) -> set[str]:
         request = store_pb2.ListExperimentsRequest(states=[types_pb2.EXPERIMENT_STATE_ACTIVE], page_size=1000)
@@ -112,7 +134,7 @@ class StopFeed:
         """Follow one experiment; when this ends, `_look` begins again if it is still wanted."""
         followed = _Followed()
         try:
-            async with aclosing(watching(self._store, self._credentials, experiment_id)) as stream:
+            async with aclosing(watching(self._streams, self._credentials, experiment_id)) as stream:
                 async for told in stream:
                     await followed.take(told)
                     for stop in followed.stops() if told.reply.caught_up else ():
