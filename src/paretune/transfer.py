@@ -107,7 +107,8 @@ def _read(lines: Iterable[str]) -> list[store_pb2.Record]:
             raise InvalidArgument.of(f"line {number}", f"is not a record: {error}") from None
     if not records or not records[0].HasField("experiment"):
         raise InvalidArgument.of("line 2", "must hold the experiment")
-    return records
+    # Earlier versions wrote checkpoints last: what a stopped training was heading for would not be known.
+    return sorted(records, key=lambda record: record.HasField("observation"))
 
 
 def _check_head(head: Any) -> None:

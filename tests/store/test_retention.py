@@ -5,6 +5,7 @@ from store_cases import Driver, assignments, checkpoint, experiment
 
 from paretune.errors import AlreadyExists
 from paretune.v1 import store_pb2 as pb
+from paretune.v1 import types_pb2 as types
 from paretune_store.sqlite import SqliteStore
 
 DAY = 86_400
@@ -41,6 +42,17 @@ def test_old_replies_and_checkpoint_events_go_and_nothing_else(store):
     assert store.pages(pb.ListCheckpointsRequest(suggestion_id=held.id), "checkpoints") == listed
     assert store.bytes_of(young) == reply
     store.refused(create, AlreadyExists)  # the reply is gone, so the question is a new one
+
+
+def test_events_of_checkpoints_stay_where_there_are_early_stops(store):
+    stops = types.EarlyStopping(rules=[types.EARLY_STOPPING_RULE_HALVING], confidence=0.9, reduction=3)
+    made = experiment(id="digits", ttl=DAY, early_stopping=stops)
+    store.do(pb.CreateExperimentRequest(experiment=made))
+    store.checkpoints(store.lease("digits"), checkpoint(1), checkpoint(2))
+    before = store.events("digits")
+    store.clock.advance(10 * DAY)
+    prune(store)
+    assert store.events("digits") == before
 
 
 def test_the_ends_of_old_logs_go(store):

@@ -100,7 +100,9 @@ def test_what_does_not_fit_is_refused_whole(source, target):
         next(r for r in records if r.observation.suggestion_id).observation.suggestion_id = "s-nowhere"
 
     def unknown_metric(records):
-        records[-1].checkpoint.values[0].CopyFrom(metric_values(loss=1.0)[0])
+        next(r for r in records if r.HasField("checkpoint")).checkpoint.values[0].CopyFrom(
+            metric_values(loss=1.0)[0]
+        )
 
     def twice(records):
         records.add().CopyFrom(records[0])

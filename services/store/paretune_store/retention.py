@@ -1,13 +1,15 @@
 """What the Store forgets in time: first replies, ends of logs, and events of checkpoints.
 
 A reply is kept so that a retry gets it again; nobody retries after a month. A checkpoint's event repeats what
-is in the table of checkpoints and is only for those who watch. All other events stay as long as their
-experiment: the Optimizer builds its views from them. Rows are looked at in the order in which they were
-written, a few at a time, each lot in a transaction of its own, so that nobody waits for long.
+is in the table of checkpoints, and is for those who watch. Where an experiment has early stops it stays: the
+Optimizer says from these events where stopped trainings were heading, after a restart as before. All other
+events stay as long as their experiment: the Optimizer builds its views from them. Rows are looked at in the
+order in which they were written, a few at a time, each lot in a transaction of its own, so that nobody waits
+for long.
 """
 
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from paretune.v1 import store_pb2
@@ -61,14 +63,20 @@ def _events(tx: Transaction, age: int) -> tuple[int, bool]:
     row = tx.db.execute("SELECT value FROM meta WHERE name = ?", (_SEEN,)).fetchone()
     seen = int(row[0]) if row else 0
     rows = tx.db.execute(
-        "SELECT sequence, kind, body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?", (seen, LOT)
+        "SELECT sequence, experiment, kind, body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?",
+        (seen, LOT),
     ).fetchall()
+
+    @cache
+    def stops_early(key: int) -> bool:
+        return tx.experiment_by_key(key).message().HasField("early_stopping")
+
     removed, last = 0, seen
-    for sequence, kind, body in rows:
+    for sequence, experiment, kind, body in rows:
         if store_pb2.Event.FromString(body).create_time.ToMicroseconds() >= before:
             break
         last = sequence
-        if kind == CHECKPOINT:
+        if kind == CHECKPOINT and not stops_early(experiment):
             tx.db.execute("DELETE FROM events WHERE sequence = ?", (sequence,))
             removed += 1
     if last > seen:

@@ -57,11 +57,11 @@ def _records(db: Database, experiment: ExperimentRecord) -> Iterator[pb.Record]:
         record = SuggestionRecord(*row)
         record.state = QUEUED if record.state == LEASED else record.state
         yield pb.Record(suggestion=record.message())
+    for (body,) in db.execute(_CHECKPOINTS, (experiment.key,)):
+        yield pb.Record(checkpoint=types_pb2.Checkpoint.FromString(body))
     bodies = "SELECT body FROM observations WHERE experiment = ? ORDER BY ordinal"
     for (body,) in db.execute(bodies, (experiment.key,)):
         yield pb.Record(observation=types_pb2.Observation.FromString(body))
-    for (body,) in db.execute(_CHECKPOINTS, (experiment.key,)):
-        yield pb.Record(checkpoint=types_pb2.Checkpoint.FromString(body))
 
 
 def import_(tx: Transaction, request: pb.ImportRequest) -> pb.ImportResponse:

@@ -1723,7 +1723,9 @@ class Record(_message.Message):
 
     @_builtins.property
     def observation(self) -> _types_pb2.Observation:
-        """An observation; its suggestion comes before it."""
+        """An observation; its suggestion comes before it, and all checkpoints do: from them the Optimizer learns what
+        a training that was stopped early was heading for.
+        """
 
     @_builtins.property
     def checkpoint(self) -> _types_pb2.Checkpoint:

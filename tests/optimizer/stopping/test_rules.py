@@ -38,8 +38,8 @@ def test_as_few_neighbours_as_the_confidence_allows(confidence, count):
 def test_ends_are_where_the_nearest_went():
     then = np.column_stack([np.arange(40) / 40, np.ones(40)])
     finished = then - np.column_stack([np.where(np.arange(40) < 20, 0.0, 0.5), np.zeros(40)])
-    low = endings(look([0.2, 1.0], then=then, finished=finished), 0.9)
-    high = endings(look([0.8, 1.0], then=then, finished=finished), 0.9)
+    low = endings(np.array([0.2, 1.0]), then, finished, 0.9)
+    high = endings(np.array([0.8, 1.0]), then, finished, 0.9)
     assert low == pytest.approx(np.tile([0.2, 1.0], (9, 1)))
     assert high == pytest.approx(np.tile([0.3, 1.0], (9, 1)))
 

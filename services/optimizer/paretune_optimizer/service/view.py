@@ -88,7 +88,7 @@ class View:
         change, projected = event.change, None
         if self.board is not None:
             if isinstance(change, Observation) and change.outcome.kind is OutcomeKind.STOPPED_EARLY:
-                projected = self.board.projection(change.suggestion_id)
+                projected = self.board.projection(change)
             self.board.apply(event)
         if isinstance(change, Experiment):
             if self.history is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from paretune_optimizer.fronts.pareto import non_dominated
 from paretune_optimizer.history import History
 from paretune_optimizer.insight.front import feasible_rows
 from paretune_optimizer.stopping.rules import Look, endings, judge
+from paretune_optimizer.stopping.rungs import Rungs
 
 Array = NDArray[np.float64]
 
@@ -26,18 +27,18 @@ PROJECTED_BY = 0.8
 
 @dataclass
 class _Trial:
-    """One training. Vectors are minimised (M), NaN where nothing is known.
+    """One training.
 
     Attributes:
-        now: latest value of each metric; at first what the model expected of it, if there was a model.
-        rungs: the vector with which it reached each rung that it was seen at, by the rung's index.
+        place: its row in `Rungs`.
+        now: latest value of each metric (M), minimised, NaN where nothing is known; at first what the model
+            expected of it, if there was a model.
     """
 
+    place: int
     now: Array
-    attempt: int = 0
+    attempt: int
     leased: bool = False
-    rungs: dict[int, Array] = field(default_factory=dict)
-    final: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Board:
         """Nothing has been trained yet."""
         self._history = History(experiment)
         self._trials: dict[str, _Trial] = {}
+        self._rungs = Rungs(len(self._history.roles.names))
 
     @property
     def experiment(self) -> Experiment:
@@ -83,26 +85,39 @@ class Board:
     def verdict(self, suggestion_id: str) -> Stop | None:
         """Whether a training should be stopped, judged at its last rung; None: it should go on."""
         stopping, trial = self.experiment.early_stopping, self._trials.get(suggestion_id)
-        if stopping is None or trial is None or not trial.leased or not trial.rungs:
+        if stopping is None or trial is None or not trial.leased:
             return None
-        found = judge(self._look(suggestion_id, trial), stopping)
+        rung = self._rungs.last(trial.place)
+        if rung < 0:
+            return None
+        found = judge(self._look(trial.place, rung), stopping)
         if found is None:
             return None
         rule, reason = found
         return Stop(suggestion_id, trial.attempt, rule, f"{rule.name.lower()}: {self._named(reason)}")
 
-    def projection(self, suggestion_id: str) -> tuple[Array, Array] | None:
+    def projection(self, observation: Observation) -> tuple[Array, Array] | None:
         """Where a training that was stopped was heading, judged at its last rung.
+
+        Args:
+            observation: its result. A value that somebody amended says itself what it is: for that metric
+                nothing is projected.
 
         Returns:
             Mean and standard deviation of where the changes of its nearest neighbours would have taken it
             (M each), minimised, NaN where nothing is known; None while too few trainings have finished.
         """
-        trial = self._trials.get(suggestion_id)
-        if trial is None or not trial.rungs:
+        trial = self._trials.get(observation.suggestion_id)
+        rung = self._rungs.last(trial.place) if trial else -1
+        if trial is None or rung < 0:
             return None
-        ends = endings(self._look(suggestion_id, trial), PROJECTED_BY)
-        return (np.mean(ends, axis=0), np.std(ends, axis=0, ddof=1)) if len(ends) else None
+        then, finished = self._rungs.finished(trial.place, rung)
+        ends = endings(self._rungs.at(trial.place, rung), then, finished, PROJECTED_BY)
+        if not len(ends):
+            return None
+        now, told = self._vector(observation.values), self._vector(_first_values(observation))
+        mean = np.where((now == told) | (np.isnan(now) & np.isnan(told)), np.mean(ends, axis=0), np.nan)
+        return mean, np.std(ends, axis=0, ddof=1)
 
     def _named(self, reason: str) -> str:
         """The reason with metrics by name."""
@@ -110,32 +125,32 @@ class Board:
             reason = reason.replace(f"metric {j} ", f"{name} ")
         return reason
 
-    def _look(self, suggestion_id: str, trial: _Trial) -> Look:
-        rung = max(trial.rungs)
-        here = [one for key, one in self._trials.items() if rung in one.rungs and key != suggestion_id]
-        ended = [one for one in here if one.final is not None]
-        width = trial.now.size
+    def _look(self, place: int, rung: int) -> Look:
+        then, finished = self._rungs.finished(place, rung)
         rows = feasible_rows(self._history, len(self._history))
         Y = self._history.Y[rows][:, self._history.roles.optimized]
         return Look(
-            trial.rungs[rung],
-            _stack([one.rungs[rung] for one in here], width),
-            _stack([one.rungs[rung] for one in ended], width),
-            _stack([one.final for one in ended if one.final is not None], width),
+            self._rungs.at(place, rung),
+            self._rungs.others(place, rung),
+            then,
+            finished,
             Y[non_dominated(Y)],
             self._history.thresholds(),
             self._history.roles.optimized,
         )
 
     def _apply_suggestion(self, suggestion: Suggestion) -> None:
+        place = suggestion.ordinal - 1
         trial = self._trials.get(suggestion.id)
         if trial is None or suggestion.attempt > trial.attempt:
             expected = [MetricValue(p.metric, p.mean) for p in suggestion.provenance.predictions]
-            trial = self._trials[suggestion.id] = _Trial(self._vector(expected), suggestion.attempt)
+            trial = self._trials[suggestion.id] = _Trial(place, self._vector(expected), suggestion.attempt)
+            self._rungs.forget(place)
         # Whoever was asked to stop needs no second verdict.
         trial.leased = suggestion.state is State.LEASED and not suggestion.stop_reason
         if suggestion.state in (State.CANCELLED, State.LOST):
             del self._trials[suggestion.id]
+            self._rungs.forget(place)
 
     def _apply_observation(self, observation: Observation) -> None:
         self._history.add_observation(observation)
@@ -143,10 +158,10 @@ class Board:
         if trial is None:
             return
         trial.leased = False
-        # An amended result may be OK no more.
-        trial.final = self._vector(observation.values) if observation.outcome.kind is OutcomeKind.OK else None
-        if observation.outcome.kind is OutcomeKind.CRASHED:
-            del self._trials[observation.suggestion_id]
+        # An amended result may be OK no more, or crashed no more.
+        kind = observation.outcome.kind
+        final = self._vector(observation.values) if kind is OutcomeKind.OK else None
+        self._rungs.end(trial.place, final, hidden=kind is OutcomeKind.CRASHED)
 
     def _apply_checkpoint(self, checkpoint: Checkpoint) -> bool:
         trial = self._trials.get(checkpoint.suggestion_id)
@@ -155,10 +170,7 @@ class Board:
         told = self._vector(checkpoint.values)
         trial.now = np.where(np.isfinite(told), told, trial.now)
         rung = self._rung(checkpoint.step)
-        if rung < 0 or rung in trial.rungs:
-            return False
-        trial.rungs[rung] = trial.now
-        return True
+        return rung >= 0 and self._rungs.reach(trial.place, rung, trial.now)
 
     def _rung(self, step: int) -> int:
         """The last rung at or before a step, from 0; -1: none.
@@ -184,5 +196,6 @@ class Board:
         return vector
 
 
-def _stack(vectors: list[Array], width: int) -> Array:
-    return np.array(vectors).reshape(-1, width)
+def _first_values(observation: Observation) -> tuple[MetricValue, ...]:
+    """The values as they were reported, before anybody amended them."""
+    return observation.amendments[0].former_values if observation.amendments else observation.values

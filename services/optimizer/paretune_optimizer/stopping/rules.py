@@ -76,25 +76,31 @@ def judge(look: Look, stopping: EarlyStopping) -> tuple[EarlyStoppingRule, str] 
     return None
 
 
-def endings(look: Look, confidence: float) -> Array:
-    """Where the training could end, one row for each of its K neighbours; no rows when there are fewer.
+def endings(vector: Array, then: Array, finished: Array, confidence: float) -> Array:
+    """Where a training could end, one row for each of its K neighbours; no rows when there are fewer.
+
+    Args:
+        vector: v (M).
+        then: A (n x M).
+        finished: B (n x M).
+        confidence: c.
 
     Returns:
         f (K x M); NaN where the metric is unknown at the rung.
     """
     count = neighbours_needed(confidence)
-    known = np.flatnonzero(np.isfinite(look.vector))
-    usable = np.flatnonzero(np.all(np.isfinite(look.finished_then[:, known]), axis=1))
+    known = np.flatnonzero(np.isfinite(vector))
+    usable = np.flatnonzero(np.all(np.isfinite(then[:, known]), axis=1))
     if not known.size or usable.size < count:
-        return np.empty((0, look.vector.size))
-    then = look.finished_then[usable]
-    change: Array = look.finished[usable] - then
+        return np.empty((0, vector.size))
+    then = then[usable]
+    change: Array = finished[usable] - then
     # A metric that hardly moves in training, such as an inference time, says little about where it goes.
     spread, moves = np.std(then[:, known], axis=0), np.nanstd(change[:, known], axis=0)
     weight = np.where(spread > 0.0, moves / np.where(spread > 0.0, spread, 1.0) ** 2, 0.0)
-    away = (then[:, known] - look.vector[known]) * weight
+    away = (then[:, known] - vector[known]) * weight
     nearest = np.argsort(np.sum(away**2, axis=1), kind="stable")[:count]
-    return look.vector + change[nearest]
+    return vector + change[nearest]
 
 
 def neighbours_needed(confidence: float) -> int:
@@ -102,12 +108,16 @@ def neighbours_needed(confidence: float) -> int:
     return math.ceil(round(confidence / (1.0 - confidence), 9))
 
 
+def _endings(look: Look, confidence: float) -> Array:
+    return endings(look.vector, look.finished_then, look.finished, confidence)
+
+
 def _unlikely(good: int, of: int, confidence: float) -> bool:
     return of > 0 and (1 + good) / (of + 1) <= 1.0 - confidence + 1e-12
 
 
 def _feasibility(look: Look, stopping: EarlyStopping) -> str:
-    ends = endings(look, stopping.confidence)
+    ends = _endings(look, stopping.confidence)
     for j in np.flatnonzero(np.isfinite(look.bound) & np.isfinite(look.vector)):
         meets = int(np.sum(~(ends[:, j] > look.bound[j])))
         if _unlikely(meets, len(ends), stopping.confidence):
@@ -116,7 +126,7 @@ def _feasibility(look: Look, stopping: EarlyStopping) -> str:
 
 
 def _dominated(look: Look, stopping: EarlyStopping) -> str:
-    ends = endings(look, stopping.confidence)[:, look.optimized]
+    ends = _endings(look, stopping.confidence)[:, look.optimized]
     if not len(ends) or not len(look.front):
         return ""
     if _efficient_now(look):
