@@ -1,6 +1,7 @@
 """Programs in other languages as workloads, in real processes: what they are given, and how each ends."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,17 @@ def test_metrics_leave_on_the_descriptor(sh):
 def test_metrics_leave_by_the_file(sh):
     verdict = sh(RESULT.replace(">&$PARETUNE_METRICS_FD", '>> "$PARETUNE_METRICS_FILE"'))
     assert verdict.values == (MetricValue("accuracy", 0.9), MetricValue("latency", 1.5, 0.25))
+
+
+def test_a_helper_that_outlives_its_program_and_reports_without_end_ends_with_it(node):
+    run = Run(script_of("""(while :; do echo '{"accuracy": 0.1}'; done >&3) &\n""" + RESULT))
+    enough = threading.Timer(20, run.steering.cancel)
+    enough.start()
+    verdict = node.train(run)
+    enough.cancel()
+    assert verdict is not None, "it had to be cancelled"
+    assert verdict.outcome.kind is OK
+    assert MetricValue("latency", 1.5, 0.25) in verdict.values
 
 
 def test_checkpoints_are_streamed_and_the_latest_values_stand(node):

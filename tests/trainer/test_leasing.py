@@ -4,7 +4,14 @@ from datetime import UTC, datetime
 import pytest
 from trainer_fakes import FakeClient
 
-from paretune.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unavailable
+from paretune.errors import (
+    DeadlineExceeded,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    Unavailable,
+)
 from paretune.observation import Directive, Lease, Suggestion
 from paretune_trainer import leasing
 from paretune_trainer.ending import Step
@@ -162,6 +169,30 @@ def test_more_checkpoints_than_one_call_takes_become_a_thinner_curve(client, kee
     assert len(steps) <= leasing.MAX_PENDING + 1
     assert steps == sorted(steps)
     assert steps[-1] == 5000
+
+
+def test_checkpoints_of_an_outage_are_sent_after_it(client, steering, keep):
+    client.failing["checkpoints"] = [Unavailable("down"), DeadlineExceeded("slow"), Unavailable("down")]
+    keeper = keep(ttl=0.06)
+    for step in range(40):
+        keeper.add(Step(step, {"accuracy": 0.5}))
+        time.sleep(0.002)
+    eventually(lambda: len(client.checkpoints) == 40)
+    assert [c.step for c in client.checkpoints] == list(range(40))
+    assert not steering.cancelled
+
+
+def test_a_long_outage_leaves_a_thinner_curve(client, keep):
+    client.failing["checkpoints"] = [Unavailable("down")] * 10_000
+    keeper = keep(ttl=0.06)
+    for step in range(10 * leasing.MAX_PENDING):
+        keeper.add(Step(step, {"accuracy": 0.5}))
+    client.failing["checkpoints"].clear()
+    eventually(lambda: client.checkpoints)
+    steps = [c.step for c in client.checkpoints]
+    assert len(steps) <= leasing.MAX_PENDING
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 10 * leasing.MAX_PENDING - 1
 
 
 def test_metrics_that_the_experiment_does_not_have_are_not_sent(client, keep):

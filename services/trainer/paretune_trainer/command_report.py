@@ -27,6 +27,9 @@ METRICS_FD: Final = 3
 
 _TICK_SECONDS: Final = 0.1
 _LINE_BYTES: Final = 1024 * 1024
+_READ_BYTES: Final = 64 * 1024
+_PIPE_BYTES: Final = 1024 * 1024
+"""What a pipe holds at most, as long as nobody with privileges made it larger (pipe(7))."""
 _Measured = float | tuple[float, float | None]
 
 
@@ -99,16 +102,17 @@ class Report:
         self._take("file", self._file.read(), trial)
 
     def finish(self, trial: CommandTrial) -> None:
-        """Take all that is left; an unfinished last line counts."""
-        while self._take_pipe(trial):
-            pass
+        """Take all that the program left; an unfinished last line counts."""
+        for _ in range(_PIPE_BYTES // _READ_BYTES):  # more comes from whoever outlived it, maybe without end
+            if not self._take_pipe(trial):
+                break
         self._take("file", self._file.read(), trial)
         for name in self._lines:
             self._take(name, b"\n", trial)
 
     def _take_pipe(self, trial: CommandTrial) -> bool:
         try:
-            data = os.read(self._pipe, 65536)
+            data = os.read(self._pipe, _READ_BYTES)
         except BlockingIOError:
             return False
         self._take("pipe", data, trial)

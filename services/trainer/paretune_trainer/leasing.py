@@ -94,6 +94,7 @@ class LeaseKeeper:
         self._metrics, self._steering, self._clock = frozenset(metrics), steering, clock
         self.over = ""
         self._pending: list[Checkpoint] = []
+        self._next_send = 0.0
         self._lock = threading.Lock()
         self._wake = threading.Condition(self._lock)
         self._stopped = False
@@ -108,10 +109,13 @@ class LeaseKeeper:
             return
         with self._wake:
             self._pending.append(Checkpoint(self._id, step.step, values))
-            if len(self._pending) > MAX_PENDING:
-                # Every second one, and always the newest: a curve stays a curve.
-                self._pending = self._pending[-1::-2][::-1]
+            self._thin()
             self._wake.notify()
+
+    def _thin(self) -> None:
+        if len(self._pending) > MAX_PENDING:
+            # Every second one, and always the newest: a curve stays a curve.
+            self._pending = self._pending[-1::-2][::-1]
 
     def output(self, data: bytes) -> None:
         """Tell the end of what was printed with the next heartbeat. Never blocks."""
@@ -132,22 +136,20 @@ class LeaseKeeper:
             self._wake.notify()
 
     def _keep(self) -> None:
-        next_send = 0.0
         while True:
             with self._wake:
                 while not self._stopped and not self.over:
-                    due = min(self._next_beat, next_send if self._pending else float("inf"))
+                    due = min(self._next_beat, self._next_send if self._pending else float("inf"))
                     if (wait := due - self._clock()) <= 0:
                         break
                     self._wake.wait(wait)
                 if self._stopped or self.over:
                     return
                 batch: list[Checkpoint] = []
-                if self._pending and self._clock() >= next_send:
+                if self._pending and self._clock() >= self._next_send:
                     batch, self._pending = self._pending, []
             if batch:
                 self._send(batch, self._ttl / BEATS_PER_TTL)
-                next_send = self._clock() + CHECKPOINT_SECONDS
             if self._clock() >= self._next_beat:
                 self._beat()
 
@@ -166,13 +168,23 @@ class LeaseKeeper:
         self._next_beat = begin + self._ttl / BEATS_PER_TTL
 
     def _send(self, batch: Sequence[Checkpoint], patience: float) -> None:
+        """Send intermediate vectors; what nobody answered is sent again later."""
+
+        def again() -> None:
+            with self._lock:
+                self._pending = [*batch, *self._pending]
+                self._thin()
+                self._next_send = self._clock() + self._ttl / BEATS_PER_TTL
+
         directive = self._call(
-            lambda: self._client.record_checkpoints(self._id, self._fence, batch, patience=patience)
+            lambda: self._client.record_checkpoints(self._id, self._fence, batch, patience=patience), again
         )
         if directive:
+            self._next_send = self._clock() + CHECKPOINT_SECONDS
             self._obey(directive)
 
-    def _call(self, call: Callable[[], T]) -> T | None:
+    def _call(self, call: Callable[[], T], again: Callable[[], None] = lambda: None) -> T | None:
+        """What the call gives; None when it failed, after `again` if that was for want of an answer."""
         try:
             return call()
         except (FailedPrecondition, NotFound) as error:
@@ -182,8 +194,10 @@ class LeaseKeeper:
         except (PermissionDenied, Unauthenticated) as error:
             # Not the end yet: the token may be put back. Else the lease expires, and that is the end.
             log.warning("suggestion %s: its lease ends soon, the token is refused: %s", self._id, error)
+            again()
         except (ParetuneError, ValueError) as error:  # grpc says ValueError when the channel was closed
             log.info("suggestion %s: no answer, will try again: %s", self._id, error)
+            again()
         return None
 
     def _obey(self, directive: Directive) -> None:
