@@ -79,7 +79,7 @@ class AsyncClient(AsyncInsightVerbs):
 
     @property
     def blocking(self) -> Client:
-        """A blocking client of the same address, for trials: their leases live in threads."""
+        """A blocking client of the same address, for what lives in threads: leases, tables, pictures."""
         if self._blocking is None:
             self._blocking = Client(self.address, timeout=self.timeout, credentials=self.credentials)
         return self._blocking

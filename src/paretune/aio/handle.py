@@ -1,4 +1,4 @@
-"""`AsyncExperimentHandle`: the verbs of `paretune.ExperimentHandle`, awaited; pictures are `blocking`."""
+"""`AsyncExperimentHandle`: the verbs of `paretune.ExperimentHandle`, awaited (decision 0053)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Generator, Iterable, Mapping, Sequence
