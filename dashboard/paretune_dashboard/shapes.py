@@ -2,12 +2,18 @@
 
 from typing import Any
 
+from paretune.v1 import types_pb2
+
 
 def front_columns(found: Any) -> dict[str, Any]:
-    """A front without the observations in it."""
+    """A front without the observations in it; a probability is None where none was asked for."""
+    computed = found.probability_source != types_pb2.PROBABILITY_SOURCE_NONE
     return {
+        "ids": [point.observation.id for point in found.points],
         "ordinals": [point.observation.ordinal for point in found.points],
-        "probabilities": [round(point.probability_efficient, 4) for point in found.points],
+        "probabilities": [
+            round(point.probability_efficient, 4) if computed else None for point in found.points
+        ],
         "contributions": [point.hypervolume_contribution for point in found.points],
         "values": [[[v.metric, v.value] for v in point.observation.values] for point in found.points],
         "hypervolume": found.hypervolume,

@@ -1,6 +1,7 @@
 """What the model expects along one parameter or over two, around one configuration."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from google.protobuf.json_format import ParseDict, ParseError
@@ -50,38 +51,52 @@ async def predicted(
 ) -> dict[str, Any]:
     """What the model expects along the parameters of each slice, all others as in `base`.
 
+    None stands for what a linear constraint forbids: nothing is expected there.
+
     Raises:
+        InvalidArgument: `base` has a value that its parameter cannot take, or the linear constraints allow
+            nothing along any slice.
         ParetuneError: there are too few observations for a model, or the Optimizer does not answer.
     """
     space = wire.experiment_from_proto(experiment).space
+    replace(space, linear_constraints=()).validate(completed(space, base))
     asked = optimizer_pb2.PredictRequest(experiment_id=experiment.id)
     grids: list[list[list[Scalar]]] = []
+    allowed: list[list[bool]] = []
     for names in wanted:
         axes = [values_along(space[name], SIDE if len(names) > 1 else POINTS) for name in names]
         grids.append(axes)
+        allowed.append([])
         for point in _product(axes):
             configuration = completed(space, {**base, **dict(zip(names, point, strict=True))})
-            asked.configurations.add(
-                assignments={name: wire.value_to_proto(value) for name, value in configuration.items()}
-            )
+            allowed[-1].append(all(one.satisfied_by(configuration) for one in space.linear_constraints))
+            if allowed[-1][-1]:
+                asked.configurations.add(
+                    assignments={name: wire.value_to_proto(value) for name, value in configuration.items()}
+                )
+    if not asked.configurations:
+        raise InvalidArgument.of("assignments", "leave nothing here that the linear constraints allow")
     reply = await services.call("OptimizerService.Predict", asked, token)
-    metrics = [metric.name for metric in experiment.metrics]
+    told = {one.metric for one in reply.predictions[0].metrics}
+    modelled = [metric.name if metric.name in told else None for metric in experiment.metrics]
     predictions = iter(reply.predictions)
     found = []
-    for names, axes in zip(wanted, grids, strict=True):
-        here = [next(predictions) for _ in _product(axes)]
-        found.append({"parameters": list(names), "axes": axes, **_columns(metrics, here)})
+    for names, axes, inside in zip(wanted, grids, allowed, strict=True):
+        here = [next(predictions) if one else None for one in inside]
+        found.append({"parameters": list(names), "axes": axes, **_columns(modelled, here)})
     return {"slices": found, "observation_count": reply.observation_count}
 
 
-def _columns(metrics: Sequence[str], predictions: Sequence[Any]) -> dict[str, Any]:
-    """Means and standard deviations by metric, in the experiment's order; None where there is no model."""
-    by_name = [{one.metric: one for one in prediction.metrics} for prediction in predictions]
-    modelled = [name if all(name in names for names in by_name) else None for name in metrics]
+def _columns(modelled: Sequence[str | None], predictions: Sequence[Any]) -> dict[str, Any]:
+    """Means and standard deviations by metric, in the experiment's order; None where there is no model.
+
+    A prediction that is None is None in every column.
+    """
+    by_name = [one and {metric.metric: metric for metric in one.metrics} for one in predictions]
     return {
-        "means": [name and [names[name].mean for names in by_name] for name in modelled],
-        "stddevs": [name and [names[name].stddev for names in by_name] for name in modelled],
-        "feasibility": [prediction.feasibility for prediction in predictions],
+        "means": [name and [names and names[name].mean for names in by_name] for name in modelled],
+        "stddevs": [name and [names and names[name].stddev for names in by_name] for name in modelled],
+        "feasibility": [one and one.feasibility for one in predictions],
     }
 
 

@@ -82,10 +82,10 @@ def test_amend_a_result(browser, dashboard):
     "place", ["", "experiments/{}", "experiments/{}/understand", "compare?ids={}", "nodes", "new"]
 )
 def test_a_phone_shows_everything_in_its_width(browser, dashboard, search, place):
-    page = visit(browser, dashboard, place.format(search.id), width=375, theme="dark")
+    page = visit(browser, dashboard, place.format(search.id), width=360, theme="dark")
     expect(page.locator("main h1").first).to_be_visible()
     page.wait_for_timeout(500)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
     picture(page, f"phone-{place.replace('/{}', '').split('/')[-1].split('?')[0] or 'list'}")
     assert misdeeds(page) == []
 

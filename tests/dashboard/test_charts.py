@@ -6,6 +6,7 @@ import re
 
 from dashboard_cases import measure
 
+import paretune as pt
 from paretune_dashboard.openapi import document
 from paretune_dashboard.report import MODULES, bundle
 from paretune_dashboard.routes import ROUTES
@@ -81,6 +82,49 @@ def test_slices_follow_the_model(dashboard):
     asked["slices"] = [["y"]]
     refused = page.post(f"/api/v1/experiments/{made.id}/charts/slices", json=asked)
     assert refused.status_code == 400
+
+
+def test_slices_leave_out_what_a_linear_constraint_forbids(dashboard):
+    made = dashboard.client.create_experiment(
+        name="constrained",
+        parameters=[pt.Double("a", 0, 1), pt.Double("b", 0, 1)],
+        metrics=[pt.Maximize("score"), pt.Minimize("cost")],
+        linear_constraints=[pt.LinearConstraint({"a": 1, "b": 1}, 1)],
+        policy="random",
+    )
+    for number in range(12):
+        a = number / 12
+        b = (number * 0.618 % 1.0) * (1 - a)
+        made.observe({"a": a, "b": b}, {"score": a * b, "cost": a + b})
+    half = {"a": {"double_value": 0.5}, "b": {"double_value": 0.5}}
+    page = dashboard.browser()
+    below = f"/api/v1/experiments/{made.id}"
+    asked = {"assignments": half, "slices": [["a"], ["a", "b"]]}
+    along, both = page.post(f"{below}/charts/slices", json=asked).json()["slices"]
+    assert [mean is not None for mean in along["means"][0]] == [a <= 0.5 for a in along["axes"][0]]
+    inside = [a + b <= 1 + 1e-9 for a in both["axes"][0] for b in both["axes"][1]]
+    for column in (*both["means"], *both["stddevs"], both["feasibility"]):
+        assert [value is not None for value in column] == inside
+    asked["assignments"] = {"a": {"double_value": 2.0}, "b": {"double_value": 0.0}}
+    refused = page.post(f"{below}/charts/slices", json=asked)
+    assert refused.status_code == 400
+    assert "assignments['a']" in refused.text
+    report = page.get(f"{below}/report").text
+    data = json.loads(
+        re.search(r'<script type="application/json" id="data">(.*?)</script>', report, re.DOTALL)[1]
+    )
+    assert [slice_["parameters"] for slice_ in data["slices"]["slices"]] == [["a"], ["b"]]
+
+
+def test_a_probability_that_was_not_computed_is_none(dashboard):
+    made = dashboard.experiment("asked for quickly", 9)
+    below = f"/api/v1/experiments/{made.id}/charts/front"
+    quick, whole = (dashboard.program().get(f"{below}?quick={word}").json() for word in ("true", "false"))
+    assert quick["ordinals"] == whole["ordinals"]
+    assert set(quick["probabilities"]) == {None}
+    assert all(0 < one <= 1 for one in whole["probabilities"])
+    known = {observation.ordinal: observation.id for observation in made.observations()}
+    assert quick["ids"] == [known[ordinal] for ordinal in quick["ordinals"]]
 
 
 def test_the_report_needs_nothing_else(dashboard):

@@ -22,6 +22,8 @@ export const currentSession = () => session;
 export const readOnly = () => Boolean(session.shared);
 
 export const get = (path, query) => request("GET", path, query);
+/** What is there as text, such as YAML. */
+export const getText = (path) => request("GET", path, undefined, undefined, "text");
 export const post = (path, body = {}) => request("POST", path, undefined, body);
 export const patch = (path, body = {}) => request("PATCH", path, undefined, body);
 export const remove = (path) => request("DELETE", path);
@@ -48,7 +50,7 @@ export function address(path, query = {}) {
   return `/api/v1${path}${text ? `?${text}` : ""}`;
 }
 
-async function request(method, path, query, body) {
+async function request(method, path, query, body, kind = "json") {
   const headers = {};
   if (method !== "GET")
     Object.assign(headers, { "Content-Type": "application/json", "X-CSRF-Token": session.csrf });
@@ -67,7 +69,7 @@ async function request(method, path, query, body) {
   }
   let document = null;
   try {
-    document = await reply.json();
+    document = await reply[reply.ok ? kind : "json"]();
   } catch {
     /* not JSON: the status says enough */
   }

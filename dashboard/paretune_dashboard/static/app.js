@@ -25,8 +25,17 @@ let turn = 0;
 /** The address: {place, id, tab, query}. */
 function here() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
-  const [place = "", id = "", tab = ""] = path.split("/").map(decodeURIComponent);
+  const [place = "", id = "", tab = ""] = path.split("/").map(decoded);
   return { place, id, tab, query: new URLSearchParams(query) };
+}
+
+/** What a part of the address means; itself where it is no encoding of anything. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 async function go() {

@@ -30,11 +30,46 @@ function put(element, children) {
   }
 }
 
-/** Replace what an element holds. */
+/** Replace what an element holds; the keyboard stays on what has the same place, or the same data-key, there. */
 export function show(element, ...children) {
+  const again = focusIn(element);
   element.replaceChildren();
   put(element, children);
+  again()?.focus({ preventScroll: true });
   return element;
+}
+
+/** The same, but what looks like what is there stays there: listeners must not keep what they were made of. */
+export function update(element, ...children) {
+  const again = focusIn(element),
+    made = document.createDocumentFragment();
+  put(made, children);
+  const fresh = [...made.childNodes];
+  fresh.forEach((one, k) => {
+    const old = element.childNodes[k];
+    if (!old) element.append(one);
+    else if (!old.isEqualNode(one)) old.replaceWith(one);
+  });
+  while (element.childNodes.length > fresh.length) element.lastChild.remove();
+  again()?.focus({ preventScroll: true });
+}
+
+/** How to find the focused element again, once what `top` holds was made anew; null where nothing is lost. */
+function focusIn(top) {
+  const focused = document.activeElement,
+    steps = [];
+  if (focused === top || !top.contains(focused)) return () => null;
+  let at = focused;
+  for (; at !== top && !at.dataset.key; at = at.parentElement)
+    steps.unshift([...at.parentElement.children].indexOf(at));
+  const key = at.dataset.key;
+  return () => {
+    if (document.activeElement === focused) return null;
+    let found =
+      at === top ? top : [...top.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key);
+    for (const step of steps) found = found?.children[step];
+    return found?.tagName === focused.tagName ? found : null;
+  };
 }
 
 /** A remark that goes away by itself. */

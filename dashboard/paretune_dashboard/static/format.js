@@ -16,6 +16,8 @@ export function withError(value, error) {
   return `${number(value)} ± ${number(error, 2)}`;
 }
 
+/** A probability; a dash where none was computed. */
+export const chance = (value) => (value === null ? "–" : value.toFixed(2));
 export const share = (part) => `${Math.round(part * 100)} %`;
 
 export function count(value) {
@@ -56,4 +58,10 @@ export const clock = (time) =>
 export const bare = (name, prefix) => (name || "").replace(prefix, "").toLowerCase().replaceAll("_", " ");
 export const stateOf = (experiment) => bare(experiment.state, "EXPERIMENT_STATE_");
 export const policyOf = (policy) => bare(policy, "POLICY_") || "auto";
+/** Names by id; a name that several experiments have is told apart by the id. */
+export function namesOf(experiments) {
+  const often = new Map();
+  for (const { name } of experiments) often.set(name, (often.get(name) || 0) + 1);
+  return new Map(experiments.map(({ id, name }) => [id, often.get(name) > 1 ? `${name} (${id})` : name]));
+}
 export const title = (metric) => (metric.unit ? `${metric.name} [${metric.unit}]` : metric.name);

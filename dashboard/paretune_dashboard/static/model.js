@@ -3,6 +3,9 @@
 export const OK = 1; // INFEASIBLE 2, CRASHED 3, STOPPED_EARLY 4
 export const OUTCOMES = ["", "ok", "infeasible", "crashed", "stopped early"];
 
+/** Stands for a second metric where there is only one: the trials in their order. */
+export const ORDINAL = { name: "trial", unit: "", index: -1, optimized: false };
+
 /** Metrics of an experiment, with what pages ask of them. */
 export function metricsOf(experiment) {
   return experiment.metrics.map((metric, index) => ({
@@ -95,6 +98,17 @@ export class Trials {
   }
   get optimized() {
     return this.metrics.filter((metric) => metric.optimized);
+  }
+
+  /** Up and across in metric space: the first optimized metric, and the second, any other, or the trials. */
+  get plane() {
+    const [up, second] = this.optimized;
+    return [up, second || this.metrics.find((metric) => metric !== up) || ORDINAL];
+  }
+
+  /** The values of a metric, or the numbers of the trials, row by row. */
+  along(metric) {
+    return metric === ORDINAL ? this.ordinals : this.values[metric.index];
   }
 
   /** The value of a parameter as people read it. */

@@ -7,7 +7,7 @@ import { matrixOption } from "./charts/matrix.js";
 import { axesOf, parallelOption } from "./charts/parallel.js";
 import { spaceOption } from "./charts/space.js";
 import { h, show } from "./dom.js";
-import { clock, count, number, policyOf, share, title, withError } from "./format.js";
+import { chance, clock, count, number, policyOf, share, title, withError } from "./format.js";
 import { Trials } from "./model.js";
 
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -17,8 +17,7 @@ const found = typeof data.front === "string" ? null : data.front,
   volumes = typeof data.curve === "string" ? null : data.curve;
 const front = new Set(found?.ordinals || []),
   optimized = trials.optimized;
-const y = optimized[0],
-  x = optimized[1] || trials.metrics.find((metric) => metric.index !== y.index) || y;
+const [y, x] = trials.plane;
 const progress = experiment.progress || {},
   done = Number(progress.observations || 0);
 
@@ -99,7 +98,8 @@ show(
       h(
         "p",
         { class: "small muted" },
-        "Orange: efficient. Grey: dominated. Bars: standard errors. +: reference point.",
+        "Orange: efficient. Grey: dominated. Bars: standard errors.",
+        optimized.length > 1 && " +: reference point.",
         surfaces && " Shaded: what a search like this one attains, the darker the surer.",
         optimized.length > 2 && " Attainment is shaded for two optimized metrics only.",
         trials.total > trials.size && ` ${count(trials.size)} of ${count(trials.total)} trials are drawn.`,
@@ -171,7 +171,7 @@ show(
                     const value = trials.cell(parameter, row);
                     return h("td", {}, typeof value === "number" ? number(value) : (value ?? "–"));
                   }),
-                  h("td", {}, found.probabilities[k].toFixed(2)),
+                  h("td", {}, chance(found.probabilities[k])),
                 );
               }),
             ),
@@ -203,6 +203,8 @@ show(
               "p",
               { class: "small muted" },
               `Around trial ${model.ordinal}, all other parameters as there; the band is two standard deviations.`,
+              experiment.linear_constraints?.length > 0 &&
+                " Where a linear constraint is broken there is nothing.",
             ),
           ),
         )

@@ -39,18 +39,24 @@ export function barsOption(p, rows) {
 /** Ends of one scale for all slices of a metric, two standard deviations and some room included. */
 export function rangeOf(slices, index) {
   const ends = slices.flatMap(({ means, stddevs }) =>
-    means[index].flatMap((mean, k) => [mean - 2 * stddevs[index][k], mean + 2 * stddevs[index][k]]),
+    means[index].flatMap((mean, k) =>
+      mean === null ? [] : [mean - 2 * stddevs[index][k], mean + 2 * stddevs[index][k]],
+    ),
   );
+  if (!ends.length) return undefined;
   const low = Math.min(...ends);
   const high = Math.max(...ends);
   const room = 0.04 * (high - low || 1);
   return [low - room, high + room].map((end) => Number(end.toPrecision(3)));
 }
 
-/** One parameter along, one metric up, with the model's uncertainty and where the trial lies. */
-export function sliceOption(p, { parameter, metric, xs, means, stddevs, at, range }) {
+/** One parameter along, one metric up, with the model's uncertainty and where the trial lies; null: no place. */
+export function sliceOption(p, { parameter, metric, at, range, ...given }) {
   const category = Boolean(parameter.choices),
     log = parameter.log;
+  const [xs, means, stddevs] = [given.xs, given.means, given.stddevs].map((column) =>
+    column.filter((_, k) => given.means[k] !== null),
+  );
   const pair = (f) => xs.map((x, k) => [x, f(k)]);
   const hidden = { type: "line", stack: "band", symbol: "none", silent: true, lineStyle: { opacity: 0 } };
   return {

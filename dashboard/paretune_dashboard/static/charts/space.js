@@ -2,16 +2,16 @@
 
 import { axis, common } from "./palette.js";
 import { number, title, withError } from "../format.js";
-import { OK, OUTCOMES } from "../model.js";
+import { OK, ORDINAL, OUTCOMES } from "../model.js";
 
 const LARGE = 2000;
 const BARS = 400;
 
 /**
- * The option of a scatter of two metrics.
+ * The option of a scatter of two metrics, or of one over the trials.
  *
  * @param p palette
- * @param d {trials, x, y (metrics), front: Set of ordinals, order: ordinals along the front, reference: {name: value},
+ * @param d {trials, x, y (metrics; x may be ORDINAL), front: Set of ordinals, order: ordinals along the front, reference: {name: value},
  *          pending: [{ordinal, values: {name: [mean, stddev]}}], overlays: [{name, points: [[x, y]]}],
  *          surfaces: [{level, points}], baseline: [x, y], selected: Set or null, until: ordinal or 0,
  *          bars, zoom, logX, logY}
@@ -31,7 +31,11 @@ export function spaceOption(p, d) {
   return {
     ...common(p),
     grid: { left: 58, right: 22, top: 18, bottom: 48 },
-    xAxis: axis(p, title(x) + (x.maximize ? "  →" : "  ←"), { type: d.logX ? "log" : "value", ...ends.x }),
+    xAxis: axis(p, title(x) + (x === ORDINAL ? "" : x.maximize ? "  →" : "  ←"), {
+      type: d.logX ? "log" : "value",
+      minInterval: x === ORDINAL ? 1 : 0,
+      ...ends.x,
+    }),
     yAxis: axis(p, title(y) + (y.maximize ? "  ↑" : "  ↓"), {
       type: d.logY ? "log" : "value",
       nameGap: 42,
@@ -97,8 +101,8 @@ export function spaceOption(p, d) {
 /** Rows by how they are drawn. */
 function split({ trials, x, y, front, selected, until }) {
   const groups = { efficient: [], dominated: [], failed: [], selected: [] };
-  const xs = trials.values[x.index],
-    ys = trials.values[y.index];
+  const xs = trials.along(x),
+    ys = trials.along(y);
   for (let row = 0; row < trials.size; row++) {
     const ordinal = trials.ordinals[row];
     if (xs[row] === null || ys[row] === null || (until && ordinal > until)) continue;
@@ -126,14 +130,24 @@ function points(name, data, style) {
 
 function pending({ trials, x, y, until }) {
   if (until) return [];
-  return trials.active.flatMap((one) => {
-    const expected = (name) => one.provenance?.predictions?.find((prediction) => prediction.metric === name);
-    const [a, b] = [expected(x.name), expected(y.name)];
+  return trials.active.flatMap((one, k) => {
+    const expected = (metric) =>
+      metric === ORDINAL
+        ? { mean: trials.total + 1 + k }
+        : one.provenance?.predictions?.find((prediction) => prediction.metric === metric.name);
+    const [a, b] = [expected(x), expected(y)];
     if (!a || !b) return [];
+    const told = [
+      [x, a],
+      [y, b],
+    ].map(([metric, { mean, stddev }]) => `expected ${metric.name} ${withError(mean, stddev)}`);
     return [
       {
         value: [a.mean, b.mean],
-        text: `Suggestion ${one.ordinal}, ${one.state.endsWith("LEASED") ? "in training" : "waiting"}\nexpected ${x.name} ${withError(a.mean, a.stddev)}\nexpected ${y.name} ${withError(b.mean, b.stddev)}`,
+        text: [
+          `Suggestion ${one.ordinal}, ${one.state.endsWith("LEASED") ? "in training" : "waiting"}`,
+          ...told,
+        ].join("\n"),
       },
     ];
   });
@@ -168,9 +182,9 @@ export const clipped = (text, most = 40) => (text.length > most ? `${text.slice(
 /** Axis ends: everything, or where the front differs, with some room, more of it on the worse side. */
 function zoomed({ x, y, zoom, reference }, groups) {
   const along = (metric, index) => {
+    if (!zoom || groups.efficient.length < 2 || metric === ORDINAL) return {};
     const values = groups.efficient.map((point) => point.value[index]);
     if (reference && metric.name in reference) values.push(reference[metric.name]);
-    if (!zoom || groups.efficient.length < 2) return {};
     const all = [...groups.dominated, ...groups.efficient].map((point) => point.value[index]);
     let low = Math.min(...values),
       high = Math.max(...values);
@@ -228,7 +242,7 @@ function stairs(p, d) {
 function bars(p, { trials, x, y }, shown) {
   const data = shown.map(({ value, row }) => [
     ...value,
-    trials.stddevs[x.index][row] || 0,
+    trials.stddevs[x.index]?.[row] || 0,
     trials.stddevs[y.index][row] || 0,
   ]);
   return {
@@ -329,6 +343,7 @@ function marks(p, { x, y, reference, baseline }) {
     .map(([metric, where]) => ({ [where]: metric.limit, name: "threshold" }));
   const spots = [
     reference &&
+      x !== ORDINAL &&
       x.name in reference &&
       y.name in reference && {
         value: [reference[x.name], reference[y.name]],

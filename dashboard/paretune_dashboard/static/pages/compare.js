@@ -5,8 +5,8 @@ import { chart } from "../chart.js";
 import { curveOption } from "../charts/curve.js";
 import { spaceOption } from "../charts/space.js";
 import { choice, empty, h, show } from "../dom.js";
-import { count, number, policyOf, title } from "../format.js";
-import { metricsOf, parametersOf, Trials } from "../model.js";
+import { count, namesOf, number, policyOf, title } from "../format.js";
+import { metricsOf, ORDINAL, parametersOf, Trials } from "../model.js";
 
 const MOST = 4;
 const COLORS = ["front", "other", "other_2", "other_3"];
@@ -16,6 +16,7 @@ export async function open(main, at, current) {
   document.title = "Compare · paretune";
   const { experiments } = await get("/experiments", { page_size: 500 });
   if (!current()) return;
+  const names = namesOf(experiments);
   let ids = (at.query.get("ids") || "")
     .split(",")
     .filter((id) => experiments.some((one) => one.id === id))
@@ -41,7 +42,7 @@ export async function open(main, at, current) {
           "span",
           { class: "chip" },
           swatch(k),
-          experiments.find((one) => one.id === id).name,
+          names.get(id),
           h(
             "button",
             {
@@ -60,7 +61,7 @@ export async function open(main, at, current) {
         left.length > 0 &&
         choice(
           "Add an experiment",
-          [["", "Add an experiment …"], ...left.map((one) => [one.id, one.name])],
+          [["", "Add an experiment …"], ...left.map((one) => [one.id, names.get(one.id)])],
           "",
           (id) => {
             if (id) {
@@ -163,9 +164,9 @@ export async function open(main, at, current) {
     );
     if (shared.length) {
       const y = shared[0],
-        x = shared[1] || shared[0];
+        x = shared[1] || ORDINAL;
       const bare = new Trials({
-        experiment: { ...chosen[0], metrics: [x, y].filter((metric, k, all) => all.indexOf(metric) === k) },
+        experiment: { ...chosen[0], metrics: [x, y].filter((metric) => metric !== ORDINAL) },
         total: 0,
         ordinals: [],
         outcomes: [],
@@ -174,18 +175,19 @@ export async function open(main, at, current) {
         parameters: chosen[0].parameters.map(() => []),
       });
       const overlays = fronts.map((front, k) => ({
-        name: chosen[k].name,
+        name: names.get(chosen[k].id),
         color: COLORS[k],
         joined: shared.length === 2,
-        points: front.values
-          .map((values) => new Map(values))
-          .map((point) => [point.get(x.name), point.get(y.name)]),
+        points: front.ordinals.map((ordinal, i) => {
+          const values = new Map(front.values[i]);
+          return [x === ORDINAL ? ordinal : values.get(x.name), values.get(y.name)];
+        }),
       }));
       space.update({
         option: (p) =>
           spaceOption(p, {
             trials: bare,
-            x: { ...x, index: 0 },
+            x: x === ORDINAL ? x : { ...x, index: 0 },
             y: { ...y, index: bare.metrics.length - 1 },
             front: new Set(),
             overlays,
@@ -202,7 +204,7 @@ export async function open(main, at, current) {
       option: (p) =>
         curveOption(p, {
           lines: curves.map((curve, k) => ({
-            name: chosen[k].name,
+            name: names.get(chosen[k].id),
             color: COLORS[k],
             step: true,
             points: curve.observations.map((n, i) => [n, curve.hypervolumes[i]]),
@@ -213,7 +215,7 @@ export async function open(main, at, current) {
       table: () => ({
         columns: ["Experiment", "Observations", "Hypervolume"],
         rows: curves.map((curve, k) => [
-          chosen[k].name,
+          names.get(chosen[k].id),
           curve.observations.at(-1) ?? 0,
           number(curve.hypervolumes.at(-1)),
         ]),
@@ -267,7 +269,7 @@ export async function open(main, at, current) {
                 "span",
                 { class: "row tight" },
                 swatch(k),
-                h("a", { href: `#/experiments/${encodeURIComponent(one.id)}` }, one.name),
+                h("a", { href: `#/experiments/${encodeURIComponent(one.id)}` }, names.get(one.id)),
               ),
             ),
           ),

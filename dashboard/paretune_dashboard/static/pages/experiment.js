@@ -1,7 +1,7 @@
 // One experiment: what all its tabs share, kept live.
 
 import { below, follow, get, post, readOnly } from "../api.js";
-import { debounced, dialog, h, say, show } from "../dom.js";
+import { debounced, dialog, h, say, show, update } from "../dom.js";
 import { ago, policyOf, stateOf } from "../format.js";
 import { Trials } from "../model.js";
 import { chip, setState } from "./list.js";
@@ -56,7 +56,7 @@ export async function open(main, at, current) {
   const refresh = throttled(() => page.refreshFront().catch((error) => say(error.message, true)), 250);
 
   let online = true;
-  const drawHead = () => show(head, heading(page, online));
+  const drawHead = () => update(head, heading(page, online));
   drawHead();
   const tab = TABS.find(([key]) => key === at.tab) || TABS[0];
   const module = await tab[2]();
@@ -122,7 +122,7 @@ function heading(page, online) {
         class: kind,
         onclick: async () => {
           try {
-            await setState(experiment, word);
+            await setState(page.experiment, word);
           } catch (error) {
             say(error.message, true);
           }

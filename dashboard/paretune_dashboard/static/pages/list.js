@@ -2,7 +2,7 @@
 
 import { below, get, newRequestId, patch } from "../api.js";
 import { spark } from "../charts/spark.js";
-import { choice, empty, h, say, show } from "../dom.js";
+import { choice, empty, h, say, show, update } from "../dom.js";
 import { ago, count, number, plural, stateOf } from "../format.js";
 import { metricsOf } from "../model.js";
 
@@ -24,7 +24,15 @@ export async function open(main, at, current) {
     next = "",
     sums = new Map(),
     timer = 0;
-  const body = h("div", {});
+  const body = h("div", {}),
+    rows = h("tbody"),
+    names = ["Experiment", "Progress", "Hypervolume", "Best values", "State", ""];
+  const head = h(
+    "tr",
+    {},
+    names.map((name, k) => h("th", { scope: "col", class: k === 2 && "wide-only" }, name)),
+  );
+  const table = h("div", { class: "card scroll" }, h("table", {}, h("thead", {}, head), rows));
   const more = h("button", { class: "hidden", onclick: () => load(false) }, "Show more");
   const search = h("input", {
     type: "search",
@@ -112,7 +120,7 @@ export async function open(main, at, current) {
         ].some((word) => word.toLowerCase().includes(text)),
     );
     if (!experiments.length) {
-      show(
+      update(
         body,
         h(
           "div",
@@ -130,7 +138,7 @@ export async function open(main, at, current) {
       return;
     }
     if (!found.length) {
-      show(
+      update(
         body,
         h(
           "div",
@@ -143,29 +151,8 @@ export async function open(main, at, current) {
       );
       return;
     }
-    show(
-      body,
-      h(
-        "div",
-        { class: "card scroll" },
-        h(
-          "table",
-          {},
-          h(
-            "thead",
-            {},
-            h(
-              "tr",
-              {},
-              ["Experiment", "Progress", "Hypervolume", "Best values", "State", ""].map((name, k) =>
-                h("th", { scope: "col", class: k === 2 && "wide-only" }, name),
-              ),
-            ),
-          ),
-          h("tbody", {}, found.map(line)),
-        ),
-      ),
-    );
+    if (!table.isConnected) show(body, table);
+    update(rows, found.map(line));
   }
 
   function line(one) {
@@ -189,7 +176,7 @@ export async function open(main, at, current) {
     bar.children[1].style.width = `${Math.min(100, (failures / width) * 100)}%`;
     return h(
       "tr",
-      {},
+      { "data-key": one.id },
       h(
         "td",
         {},
@@ -250,7 +237,7 @@ export async function open(main, at, current) {
 
   function actions(one) {
     const state = stateOf(one);
-    const to = (word, label) => h("button", { class: "quiet", onclick: () => change(one, word) }, label);
+    const to = (word, label) => h("button", { class: "quiet", onclick: () => change(one.id, word) }, label);
     return h(
       "div",
       { class: "row tight unbroken" },
@@ -261,7 +248,9 @@ export async function open(main, at, current) {
     );
   }
 
-  async function change(one, state) {
+  async function change(id, state) {
+    // As it was read last: the row may have been drawn before.
+    const one = experiments.find((other) => other.id === id);
     try {
       await setState(one, state);
       say(`${one.name}: ${state.toLowerCase()}.`);
@@ -297,7 +286,10 @@ export function chip(experiment) {
     done = Number(experiment.progress?.observations || 0),
     budget = Number(experiment.observation_budget || 0);
   const leased = Number(experiment.progress?.leased || 0);
-  if (state === "active" && budget && done >= budget) return h("span", { class: "chip good" }, "budget used");
+  if (state === "active" && budget && done >= budget)
+    return Number(experiment.progress.ok || 0)
+      ? h("span", { class: "chip good" }, "budget used")
+      : h("span", { class: "chip bad" }, "budget used, all failed");
   if (state === "active" && leased)
     return h(
       "span",

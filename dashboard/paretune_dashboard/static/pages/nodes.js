@@ -51,14 +51,14 @@ function draw(body, { nodes, leases, expired }) {
     others.length > 0 &&
       h(
         "section",
-        { class: "card" },
+        { class: "card", "data-key": "others" },
         h("header", {}, h("h2", {}, "Workers of your own")),
         h("p", { class: "small muted" }, "They hold leases and are no trainer nodes."),
         others.map(([worker, mine]) => [h("h3", {}, worker), leaseTable(mine)]),
       ),
     h(
       "section",
-      { class: "card" },
+      { class: "card", "data-key": "expired" },
       h("header", {}, h("h2", {}, "Handed out more than once")),
       expired.length
         ? h(
@@ -116,7 +116,7 @@ function card({ node, age }, leases) {
           : ["", "idle"];
   return h(
     "section",
-    { class: "card", "aria-label": node.worker },
+    { class: "card", "data-key": node.worker, "aria-label": node.worker },
     h(
       "header",
       {},
@@ -218,7 +218,7 @@ function leaseTable(leases) {
         leases.map((one) =>
           h(
             "tr",
-            {},
+            { "data-key": `${one.experiment_id} ${one.ordinal}` },
             h("td", {}, link(one)),
             h("td", {}, count(one.ordinal)),
             h("td", {}, one.attempt),

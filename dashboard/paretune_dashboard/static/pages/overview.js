@@ -6,7 +6,8 @@ import { cube } from "../charts/cube.js";
 import { matrixOption } from "../charts/matrix.js";
 import { spaceOption } from "../charts/space.js";
 import { check, choice, debounced, h, say, show } from "../dom.js";
-import { number, plural, title } from "../format.js";
+import { namesOf, number, plural, title } from "../format.js";
+import { ORDINAL } from "../model.js";
 import { efficientOf } from "./overview/efficient.js";
 import { legend } from "./overview/legend.js";
 import { runningOf } from "./overview/running.js";
@@ -18,12 +19,12 @@ const LEVELS = [0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95];
 
 export function open(body, page) {
   const { trials } = page,
-    optimized = trials.optimized;
+    optimized = trials.optimized,
+    [up, across] = trials.plane;
   const settings = {
     mode: "2-D",
-    x: (optimized[1] || trials.metrics.find((metric) => metric.index !== optimized[0].index) || optimized[0])
-      .index,
-    y: optimized[0].index,
+    x: across.index,
+    y: up.index,
     bars: true,
     zoom: true,
     logX: false,
@@ -183,12 +184,13 @@ export function open(body, page) {
         (one) =>
           one.id !== page.id && optimized.every((metric) => one.metrics.some((m) => m.name === metric.name)),
       );
+      const names = namesOf(fitting);
       if (fitting.length)
         show(
           others,
           choice(
             "Compare with",
-            [["", "Overlay: none"], ...fitting.map((one) => [one.id, `Overlay: ${one.name}`])],
+            [["", "Overlay: none"], ...fitting.map((one) => [one.id, `Overlay: ${names.get(one.id)}`])],
             settings.other,
             loadOther,
             true,
@@ -206,7 +208,7 @@ export function open(body, page) {
       const front = await get(below(id, "/charts/front"));
       drawn.other = {
         name: `front of ${id}`,
-        points: front.values.map((point) => new Map(point)),
+        points: front.ordinals.map((ordinal, k) => ({ ordinal, values: new Map(front.values[k]) })),
         joined: optimized.length === 2,
       };
     }
@@ -243,12 +245,13 @@ export function open(body, page) {
     drawSpace();
   }
 
+  const axes = () => [trials.metrics[settings.x] || ORDINAL, trials.metrics[settings.y]];
+
   function brushed(event) {
     const area = event.areas?.[0];
     if (!area || area.coordRange.length !== 2) return;
     const [[x0, x1], [y0, y1]] = area.coordRange;
-    const xs = trials.values[settings.x],
-      ys = trials.values[settings.y];
+    const [xs, ys] = axes().map((metric) => trials.along(metric));
     page.select(
       new Set(
         trials.ordinals.filter(
@@ -266,8 +269,7 @@ export function open(body, page) {
   }
 
   function drawSpace() {
-    const x = trials.metrics[settings.x],
-      y = trials.metrics[settings.y],
+    const [x, y] = axes(),
       front = timeline.front() || page.front;
     const efficient = new Set(front?.ordinals || []);
     const data = {
@@ -291,7 +293,7 @@ export function open(body, page) {
         {
           ...drawn.other,
           points: drawn.other.points
-            .map((point) => [point.get(x.name), point.get(y.name)])
+            .map(({ ordinal, values }) => [x === ORDINAL ? ordinal : values.get(x.name), values.get(y.name)])
             .filter(([a, b]) => a !== undefined && b !== undefined),
         },
       ];

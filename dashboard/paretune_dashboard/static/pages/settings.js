@@ -2,7 +2,7 @@
 
 import { address, below, newRequestId, patch, readOnly } from "../api.js";
 import { h, say, show } from "../dom.js";
-import { clock, number, policyOf } from "../format.js";
+import { bare, clock, duration, number, policyOf } from "../format.js";
 
 export function open(body, page) {
   const draw = () => {
@@ -74,8 +74,12 @@ export function open(body, page) {
               ["Project", experiment.project],
               ["Policy", policyOf(experiment.policy)],
               ["Seed", experiment.seed],
+              ["Measures again", experiment.remeasure ? "where that tells more" : "never"],
               ["Workload", experiment.workload?.name || "none: your own workers"],
               ...Object.entries(experiment.workload?.settings || {}),
+              ["Fidelity", fidelity(experiment.fidelity)],
+              ["Early stopping", earlyStopping(experiment.early_stopping)],
+              ["Lease", lease(experiment.lease_policy)],
               ["Created", clock(experiment.create_time)],
               ["Changed", clock(experiment.update_time)],
               ...Object.entries(experiment.labels || {}).map(([key, value]) => [`label ${key}`, value]),
@@ -104,6 +108,7 @@ export function open(body, page) {
                 : null,
             ]),
           ),
+          constraints(experiment.linear_constraints || []),
         ),
         h(
           "section",
@@ -125,6 +130,42 @@ export function open(body, page) {
   };
   draw();
 }
+
+function constraints(all) {
+  if (!all.length) return null;
+  return [
+    h("h3", { class: "gap" }, "Linear constraints"),
+    all.map((one) => h("p", {}, h("code", {}, inequality(one)))),
+  ];
+}
+
+/** A linear constraint as one writes it: 2 a − b <= 1. */
+function inequality({ terms, upper_bound }) {
+  const sum = terms.map(({ parameter, weight }, k) => {
+    const size = Math.abs(weight),
+      sign = weight < 0 ? (k ? " − " : "−") : k ? " + " : "";
+    return `${sign}${size === 1 ? "" : `${number(size, 6)} `}${parameter}`;
+  });
+  return `${sum.join("")} <= ${number(upper_bound, 6)}`;
+}
+
+const fidelity = (one) => (one ? `${one.name}, ${one.min} to ${one.max}` : "the workload's own");
+
+function earlyStopping(one) {
+  if (!one) return "never";
+  const rules = one.rules.map((rule) => bare(rule, "EARLY_STOPPING_RULE_"));
+  return [
+    rules.join(", "),
+    rules.some((rule) => rule !== "halving") && `with probability ${number(one.confidence || 0.9)}`,
+    rules.includes("halving") && `one in ${one.reduction || 3} goes on`,
+    Number(one.min_step) > 0 && `from step ${one.min_step}`,
+  ]
+    .filter(Boolean)
+    .join("; ");
+}
+
+const lease = (one) =>
+  `${duration(parseFloat(one?.ttl ?? 60))} without a sign of life, ${one?.max_attempts || 3} attempts`;
 
 function changes(page) {
   const { experiment } = page;

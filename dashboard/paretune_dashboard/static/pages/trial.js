@@ -2,7 +2,7 @@
 
 import { below, get, readOnly } from "../api.js";
 import { dialog, h, say, show } from "../dom.js";
-import { bare, clock, duration, number, share, withError } from "../format.js";
+import { bare, chance, clock, duration, number, share, withError } from "../format.js";
 import { plainValue } from "../model.js";
 import { amend } from "./amend.js";
 import { attempts, curves, facts, lines, printed, section, why } from "./drawer.js";
@@ -26,6 +26,7 @@ function draw(body, page, { observation, suggestion, checkpoints, history, log_t
   const kind = bare(observation.outcome?.kind, "OUTCOME_KIND_"),
     ok = kind === "ok";
   const place = page.front?.ordinals.indexOf(Number(observation.ordinal)) ?? -1;
+  const probability = page.front?.probabilities[place] ?? null;
   const isLog = ([name]) => /^(log|traceback|stderr|output)/.test(name);
   const notes = Object.entries(observation.metadata || {});
   const logs = notes.filter(isLog);
@@ -45,7 +46,11 @@ function draw(body, page, { observation, suggestion, checkpoints, history, log_t
       { class: "row" },
       h("span", { class: `chip ${ok ? "good" : "bad"}` }, kind),
       place >= 0 &&
-        h("span", { class: "chip front" }, `efficient, P = ${page.front.probabilities[place].toFixed(2)}`),
+        h(
+          "span",
+          { class: "chip front" },
+          probability === null ? "efficient" : `efficient, P = ${chance(probability)}`,
+        ),
       suggestion?.attempt > 1 && h("span", { class: "chip warn" }, `attempt ${suggestion.attempt}`),
       observation.amendments?.length > 0 && h("span", { class: "chip warn" }, "amended"),
     ),

@@ -1,7 +1,7 @@
 // All trials as a table: sorted and filtered by the gateway, fetched page by page while one scrolls.
 
 import { address, below, get, post, readOnly, newRequestId } from "../api.js";
-import { debounced, dialog, empty, h, say, show } from "../dom.js";
+import { debounced, dialog, empty, h, say, show, update } from "../dom.js";
 import { clock, count, number, plural, title, withError } from "../format.js";
 import { OUTCOMES } from "../model.js";
 import { configurationForm } from "./configuration.js";
@@ -132,7 +132,7 @@ export function open(body, page) {
   columns[0].cell = (d, k) => d.ordinals[k];
 
   function drawHead() {
-    show(
+    update(
       head,
       h(
         "tr",
@@ -214,6 +214,7 @@ export function open(body, page) {
           "tr",
           {
             class: `link${page.selected?.has(d.ordinals[k]) ? " differs" : ""}`,
+            "data-key": d.ordinals[k],
             tabindex: "0",
             "aria-rowindex": index + 1,
             onclick: open_,
@@ -225,6 +226,7 @@ export function open(body, page) {
         ),
       );
     }
+    const inside = rows.contains(document.activeElement);
     show(
       rows,
       matching
@@ -250,6 +252,8 @@ export function open(body, page) {
             ),
           ),
     );
+    // The row that had the keyboard is out of sight: from here on one may scroll and come back.
+    if (inside && !rows.contains(document.activeElement)) window.focus({ preventScroll: true });
   }
 
   function fresh(keep = false) {

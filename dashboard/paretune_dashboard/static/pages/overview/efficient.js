@@ -1,7 +1,7 @@
 // The front as a list.
 
 import { empty, h, show } from "../../dom.js";
-import { count, number, title, withError } from "../../format.js";
+import { chance, count, number, title, withError } from "../../format.js";
 
 /** The list of efficient trials, with draw(). */
 export function efficientOf(page) {
@@ -55,6 +55,7 @@ export function efficientOf(page) {
                 "tr",
                 {
                   class: "link",
+                  "data-key": ordinal,
                   tabindex: "0",
                   onclick: () => page.openTrial(ordinal),
                   onkeydown: (event) => event.key === "Enter" && page.openTrial(ordinal),
@@ -71,7 +72,7 @@ export function efficientOf(page) {
                   ),
                 ),
                 h("td", {}, number(front.contributions[k], 3)),
-                h("td", {}, front.probabilities[k].toFixed(2)),
+                h("td", {}, chance(front.probabilities[k])),
               );
             }),
           ),

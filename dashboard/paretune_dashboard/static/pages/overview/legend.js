@@ -5,7 +5,7 @@ import { count, plural } from "../../format.js";
 import { OK } from "../../model.js";
 
 /** Entries of the legend. */
-export function legend(page, { front, overlays, surfaces, baseline, x, mode }) {
+export function legend(page, { front, overlays, surfaces, baseline, x, y, mode }) {
   const mark = (draw) =>
     svg("svg", { width: 14, height: 14, viewBox: "0 0 14 14", "aria-hidden": "true" }, draw);
   const dot = (name, hollow) =>
@@ -21,7 +21,7 @@ export function legend(page, { front, overlays, surfaces, baseline, x, mode }) {
     );
   const { trials } = page;
   const unmeasured = trials.ordinals.filter(
-    (_, row) => trials.outcomes[row] !== OK && trials.values[x.index][row] === null,
+    (_, row) => trials.outcomes[row] !== OK && [x, y].some((metric) => trials.along(metric)[row] === null),
   ).length;
   const thinned = trials.total > trials.size;
   return [
@@ -41,6 +41,8 @@ export function legend(page, { front, overlays, surfaces, baseline, x, mode }) {
       h("span", {}, mark(svg("path", { d: "M7 2l5 5-5 5-5-5z", fill: "var(--other)" })), overlays[0].name),
     baseline && h("span", {}, mark(svg("path", { d: "M7 2l5 9H2z", fill: "var(--good)" })), "baseline"),
     mode === "2-D" &&
+      x.optimized &&
+      y.optimized &&
       h(
         "span",
         {},

@@ -32,6 +32,7 @@ export function runningOf(page) {
                     "tr",
                     {
                       class: "link",
+                      "data-key": one.id,
                       tabindex: "0",
                       onclick: open,
                       onkeydown: (event) => event.key === "Enter" && open(),

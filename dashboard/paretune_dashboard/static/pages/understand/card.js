@@ -5,10 +5,12 @@ import { h, show } from "../../dom.js";
 export const card = (name, span, ...content) =>
   h("section", { class: `card ${span}`, "aria-label": name }, h("header", {}, h("h2", {}, name)), content);
 
-/** A part that asks the Optimizer once, and says what is missing when it cannot answer. */
+/** A part that asks the Optimizer, and says what is missing when it cannot answer. */
 export function asked(body, work, waiting = "Asking the model …") {
   return async () => {
-    show(body, h("p", { class: "muted" }, waiting));
+    // What was told before stays, with the keyboard in it, until there is something else to tell.
+    if (!body.hasChildNodes()) show(body, h("p", { class: "muted" }, waiting));
+    body.setAttribute("aria-busy", "true");
     try {
       await work();
     } catch (error) {
@@ -23,5 +25,6 @@ export function asked(body, work, waiting = "Asking the model …") {
         ),
       );
     }
+    body.setAttribute("aria-busy", "false");
   };
 }

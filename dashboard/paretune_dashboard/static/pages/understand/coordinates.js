@@ -19,7 +19,7 @@ export function coordinates(page) {
   });
   const note = h("div", { class: "row brush-note" }),
     picks = h("div", { class: "controls small" });
-  const [y, x] = [trials.optimized[0], trials.optimized[1] || trials.metrics[1] || trials.optimized[0]];
+  const [y, x] = trials.plane;
 
   function brushed() {
     const instance = lines.instance,

@@ -150,7 +150,7 @@ export function expectations(page) {
         }),
       });
     }
-    note.textContent = `Around trial ${state.center}, all other parameters as there; the band is two standard deviations of the model after ${count(observation_count)} observations.`;
+    note.textContent = `Around trial ${state.center}, all other parameters as there; the band is two standard deviations of the model after ${count(observation_count)} observations.${page.experiment.linear_constraints?.length ? " Where a linear constraint is broken there is nothing." : ""}`;
   });
   const redo = debounced(open, 50);
   const pickOf = (name) =>

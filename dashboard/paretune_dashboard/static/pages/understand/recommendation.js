@@ -16,6 +16,10 @@ export function recommendation(page) {
     limits = new Map(),
     area = h("div", { class: "stack tight" });
   const ask = debounced(async () => {
+    if (page.front && !page.front.ordinals.length) {
+      show(out, h("p", { class: "notice plain" }, "Nothing feasible was observed yet."));
+      return;
+    }
     const preference =
       mode === "knee"
         ? { knee: {} }
@@ -76,8 +80,9 @@ export function recommendation(page) {
     show(
       area,
       metrics.slice(mode === "limits" ? 1 : 0).map((metric) => {
-        const values = trials.values[metric.index].filter((value) => value !== null),
-          low = values.reduce((a, b) => Math.min(a, b), Infinity),
+        const values = trials.values[metric.index].filter((value) => value !== null);
+        if (mode === "limits" && !values.length) return null;
+        const low = values.reduce((a, b) => Math.min(a, b), Infinity),
           high = values.reduce((a, b) => Math.max(a, b), -Infinity);
         const limit = limits.get(metric.name) ?? (metric.maximize ? low : high);
         if (mode === "limits") limits.set(metric.name, limit);

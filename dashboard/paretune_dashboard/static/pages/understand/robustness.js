@@ -5,16 +5,31 @@ import { h, show } from "../../dom.js";
 import { number, share, title } from "../../format.js";
 import { asked, card } from "./card.js";
 
+const FEW = 12;
+/** Lines that the Optimizer sends. */
+const MOST = 200;
+
 export function robustness(page) {
   const body = h("div", {});
+  // By the id of the observation: the front that the page knows may be an older or a newer one.
+  const ordinals = new Map();
+  let points = null,
+    all = false;
   const open = asked(body, async () => {
-    const { points } = await get(below(page.id, "/robustness"));
+    ({ points } = await get(below(page.id, "/robustness")));
+    draw();
+  });
+  function draw() {
+    if (!points) return;
+    page.front?.ids.forEach((id, k) => ordinals.set(id, page.front.ordinals[k]));
     show(
       body,
       h(
         "p",
         { class: "small muted" },
-        "Each parameter changed by up to 5 % of its range: what stays of a configuration of the front. In the order of the front.",
+        "Each parameter changed by up to 5 % of its range: what stays of a configuration of the front. In the order of the front",
+        page.front?.ordinals.length > MOST && `, the ${points.length} that contribute most`,
+        ".",
       ),
       h(
         "div",
@@ -39,17 +54,20 @@ export function robustness(page) {
           h(
             "tbody",
             {},
-            points.slice(0, 12).map((point, k) => {
-              const ordinal = page.front?.ordinals[k];
+            points.slice(0, all ? MOST : FEW).map((point) => {
+              const ordinal = ordinals.get(point.observation_id);
               return h(
                 "tr",
-                {
-                  class: "link",
-                  tabindex: "0",
-                  onclick: () => ordinal && page.openTrial(ordinal),
-                  onkeydown: (event) => event.key === "Enter" && ordinal && page.openTrial(ordinal),
-                },
-                h("td", {}, ordinal ?? k + 1),
+                ordinal
+                  ? {
+                      class: "link",
+                      "data-key": ordinal,
+                      tabindex: "0",
+                      onclick: () => page.openTrial(ordinal),
+                      onkeydown: (event) => event.key === "Enter" && page.openTrial(ordinal),
+                    }
+                  : {},
+                h("td", {}, ordinal ?? "…"),
                 page.trials.optimized.flatMap((metric) => {
                   const one = point.metrics.find((m) => m.metric === metric.name);
                   return [h("td", {}, number(one?.nominal)), h("td", { class: "muted" }, number(one?.worst))];
@@ -61,7 +79,21 @@ export function robustness(page) {
           ),
         ),
       ),
+      points.length > FEW &&
+        !all &&
+        h(
+          "button",
+          {
+            class: "quiet",
+            onclick: () => {
+              all = true;
+              draw();
+            },
+          },
+          `Show all ${points.length}`,
+        ),
     );
-  });
-  return { element: card("How robust is the front?", "span-6", body), open };
+  }
+  const hear = (what) => what === "front" && draw();
+  return { element: card("How robust is the front?", "span-6", body), open, hear };
 }
