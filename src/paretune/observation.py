@@ -262,7 +262,8 @@ class ParetoPoint:
 
     Attributes:
         probability_efficient: of its configuration, given the noise of all observations, 0..1.
-        hypervolume_contribution: hypervolume that would be lost without it.
+        hypervolume_contribution: hypervolume that would be lost without it; estimated on long fronts of
+            more than three metrics.
     """
 
     observation: Observation

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paretune.experiment import Maximize, Minimize, RelativeThreshold
+from paretune.experiment import Maximize, Minimize, RelativeThreshold, Strategy
 from paretune.observation import Suggestion, SuggestionState
 from paretune.parameters import Double
 from paretune_optimizer.history import History
@@ -73,6 +73,11 @@ def test_relative_thresholds_follow_their_baseline():
     for n in (5, 1, 2):
         history.add_observation(observation(history, n))
     assert history.thresholds()[0] == pytest.approx(-4.5)
+
+
+def test_stored_metrics_have_no_threshold():
+    metrics = (*cases.TWO, Minimize("seconds", strategy=Strategy.STORE, threshold=1.0))
+    assert np.all(np.isnan(History(cases.experiment(metrics=metrics)).thresholds()))
 
 
 def test_another_space_is_refused_and_a_new_budget_is_not():

@@ -49,8 +49,18 @@ def test_only_the_bad_tail_is_capped():
     assert bad.forward(-y)[-1] < 6.0
 
 
+@pytest.mark.parametrize("map_", list(Map))
+def test_values_that_miss_a_threshold_miss_it_on_the_models_scale_too(map_):
+    y = np.append(np.random.default_rng(0).uniform(1.0, 2.0, 95), np.full(5, 300.0))
+    bound = 100.0
+    assert fit_transform(map_, y, 1.0).forward(y).max() < fit_transform(map_, y, 1.0).threshold(bound)
+    told = fit_transform(map_, y, 1.0, bound)
+    assert told.forward(y).max() > told.threshold(bound) + 0.5
+    assert fit_transform(map_, y, 1.0, 400.0) == fit_transform(map_, y, 1.0)  # nothing misses it
+
+
 @settings(deadline=None, max_examples=100)
-@given(st.lists(st.floats(-1e300, 1e300), min_size=0, max_size=12))
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=0, max_size=12))
 def test_any_values_give_finite_standardised_ones(values):
     y = np.array(values)
     z = fit_transform(Map.IDENTITY, y, 1.0).forward(y)
@@ -86,6 +96,8 @@ def test_a_logarithm_needs_positive_values_of_one_magnitude():
     assert not loggable(np.append(y, 0.0))
     assert not loggable(np.append(y, 1e-9))
     assert not loggable(y[:0])
+    assert loggable(y, 0.1)
+    assert not loggable(y, 0.0)
     assert Map.LOG in candidate_maps(y, True)
     assert Map.LOG not in candidate_maps(y, False)
     assert candidate_maps(np.ones(50), True) == [Map.IDENTITY]

@@ -9,10 +9,11 @@ import pytest
 
 from paretune.errors import FailedPrecondition
 from paretune.experiment import Maximize, Minimize, Policy, Strategy
-from paretune.observation import OutcomeKind
+from paretune.observation import OutcomeKind, Suggestion, SuggestionState
 from paretune.parameters import Categorical, Double, Int
 from paretune_optimizer import policy
 from paretune_optimizer.history import History
+from paretune_optimizer.model.surrogate import surrogate_of
 from paretune_optimizer.policies import gp
 from paretune_optimizer.policy import design_size, suggest
 
@@ -141,6 +142,17 @@ def test_thresholds_on_optimised_metrics_focus_the_search():
     assert np.mean([evaluate(p.assignments)[0] < 0.45 for p in proposals[16:]]) > 0.6
 
 
+def test_far_outliers_of_an_optimised_metric_do_not_count_as_better_than_its_threshold():
+    def evaluate(a):
+        return 1e6 if a["x0"] > 0.9 else 1.0 + a["x0"], a["x1"] - a["x0"]
+
+    metrics = (Minimize("loss", threshold=50.0), Minimize("g"))
+    history = cases.scattered(cases.experiment(metrics=metrics), evaluate, 40)
+    surrogate = surrogate_of(history)
+    worst = surrogate.metrics[0].transform.forward(history.Y[:, 0]).max()
+    assert gp.standardised_thresholds(history, surrogate)[0] <= worst
+
+
 def test_same_history_same_suggestion_in_a_fresh_process_that_never_asked_before():
     experiment = cases.experiment(cases.MIXED, seed=5, observation_budget=30)
     lived, proposals = cases.search(experiment, two, 18)
@@ -238,6 +250,20 @@ def test_defaults_come_first():
     space = (Double("x", 0, 1, default=0.125), Int("k", 1, 9, default=3), Double("y", 0, 1))
     _, proposals = cases.search(cases.experiment(space), two, 1)
     assert proposals[0].assignments == {"x": 0.125, "k": 3, "y": 0.5}
+
+
+@pytest.mark.parametrize("wanted", list(Policy))
+def test_defaults_are_suggested_once_under_every_policy_whatever_came_before(wanted):
+    space = (Double("x", 0, 1, default=0.125), Int("k", 1, 9, default=3))
+    defaults = {"x": 0.125, "k": 3}
+    history = History(cases.experiment(space, policy=wanted))
+    history.add_observation(cases.result(history, {"x": 0.5, "k": 5}, (1.0, 1.0), 1))
+    first, second = suggest(history, 2, ordinal=2)
+    assert first.assignments == defaults != second.assignments
+    # Whoever cancels it does not get it again.
+    for state in (SuggestionState.LEASED, SuggestionState.CANCELLED):
+        history.set_suggestion(Suggestion("s2", "case", 2, defaults, state))
+    assert suggest(history, ordinal=3)[0].assignments != defaults
 
 
 def test_design_size_follows_dimension_and_budget():

@@ -33,8 +33,9 @@ class History:
         experiment: the experiment; `update_experiment` replaces it.
         encoding: translator of its search space.
         roles: signs and strategies of its metrics.
-        learned: hyperparameters by (column or -1 for feasibility, rows seen, cold, loggable); see
-            `surrogate`.
+        default_waits: whether the user's defaults were neither suggested nor observed yet.
+        learned: hyperparameters by (column or -1 for feasibility, rows seen, cold, loggable, threshold
+            of a constraint); see `surrogate`.
         surrogate: models of the current rows, or None until somebody asks.
         fitted_at: when hyperparameters were last fitted, in seconds of the caller's clock; None: never.
     """
@@ -44,9 +45,10 @@ class History:
         self.experiment = experiment
         self.encoding = Encoding(experiment.space)
         self.roles = Roles(experiment)
+        self.default_waits = self.encoding.default is not None
         self.observations: list[Observation] = []
         self.version = 0
-        self.learned: dict[tuple[int, int, bool, bool], Learned] = {}
+        self.learned: dict[tuple[int, int, bool, bool, float | None], Learned] = {}
         self.surrogate: Surrogate | None = None
         self.fitted_at: float | None = None
         self._pending: dict[str, tuple[int, Array]] = {}  # id -> ordinal, coordinates
@@ -128,11 +130,12 @@ class History:
         if suggestion.state in (SuggestionState.QUEUED, SuggestionState.LEASED):
             self.add_pending(suggestion.id, suggestion.ordinal, suggestion.assignments)
         else:
+            self._coordinates(suggestion.assignments)
             self.remove_pending(suggestion.id)
 
     def add_pending(self, key: str, ordinal: int, assignments: Mapping[str, Scalar]) -> None:
         """Note that a configuration is being trained; `key` is the suggestion's id."""
-        self._pending[key] = (ordinal, self.encoding.encode(assignments))
+        self._pending[key] = (ordinal, self._coordinates(assignments))
 
     def remove_pending(self, key: str) -> None:
         """Note that a suggestion was observed, cancelled or lost; unknown keys are fine."""
@@ -167,11 +170,13 @@ class History:
     def thresholds(self) -> Array:
         """Return the minimised threshold of each metric (M), NaN where there is none (yet).
 
+        Nothing is asked of metrics that are only stored: NaN, whatever the user declared.
         A relative threshold is its factor times the value of the baseline observation; until that
         observation has a value there is no threshold.
         """
         out = np.full(len(self.roles.metrics), np.nan)
-        for j, metric in enumerate(self.roles.metrics):
+        for j in self.roles.modelled:
+            metric = self.roles.metrics[j]
             bound = metric.threshold
             if isinstance(bound, RelativeThreshold):
                 row = self._row.get(bound.baseline_observation_id)
@@ -189,8 +194,15 @@ class History:
         """Return the configuration at coordinates (p)."""
         return self.encoding.decode(z)
 
+    def _coordinates(self, assignments: Mapping[str, Scalar]) -> Array:
+        """Return the coordinates (p) of a configuration, and note if it is that of the defaults."""
+        z, default = self.encoding.encode(assignments), self.encoding.default
+        if self.default_waits and default is not None and np.array_equal(z, default):
+            self.default_waits = False
+        return z
+
     def _fill(self, row: int, observation: Observation) -> None:
-        self._Z[row] = self.encoding.encode(observation.assignments)
+        self._Z[row] = self._coordinates(observation.assignments)
         self._Y[row], self._S[row] = np.nan, np.nan
         self._outcome[row] = observation.outcome.kind.value
         for value in observation.values:

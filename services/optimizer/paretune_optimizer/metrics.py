@@ -7,14 +7,17 @@ A model sees standardised values z = (g(min(y, cap)) - centre) / scale with y al
 | map | g(y) | when |
 |---|---|---|
 | IDENTITY | y | always a candidate |
-| LOG | s log(s y), s the sign of the goal | all values are above zero and of one magnitude |
+| LOG | s log(s y), s the sign of the goal | all values and a threshold are above zero, and of one magnitude |
 
 chosen by leave-one-out likelihood with the Jacobian of the map (`surrogate`). Improvement is judged in the
 metric's own units under either map (`psi.log_psi_exponential`). Yeo-Johnson maps were tried and
 dropped: improvement then counted in bent units, and near zero the search chased digits nobody wants.
 
 Only the bad tail is winsorised, five robust standard deviations out: capping the good tail would delete the
-optimum.
+optimum. No value that misses the metric's threshold may look as if it met it. Where values of a constraint
+miss it, the cap lies beyond it: nothing else matters about a constraint. A threshold of an optimised metric,
+where improvement begins, is capped like the values (`gp.standardised_thresholds`): a higher cap would
+cost the model its sight of what is good. docs/decisions/0054.
 """
 
 from __future__ import annotations
@@ -30,9 +33,13 @@ from paretune.experiment import Experiment, Goal, Metric, Strategy
 Array = NDArray[np.float64]
 
 WINSOR = 5.0
+PAST_THRESHOLD = 1.5
+"""Distance of a constraint's cap from the median, in distances of its threshold, where values miss that."""
 LOG_DEPTH = 30.0
 """A metric whose smallest value is this many times below its median gets no logarithm: in the metric's own
 units such values are all alike, and a model of their logarithms sees nothing else."""
+HUGE = 1e300
+"""Values beyond this are all alike to a model: differences of the largest floats overflow."""
 _HERMITE_X, _HERMITE_W = np.polynomial.hermite_e.hermegauss(15)
 _HERMITE_W = _HERMITE_W / _HERMITE_W.sum()
 
@@ -121,17 +128,18 @@ class Transform:
 
     def _g(self, y: Array) -> Array:
         if self.map is Map.IDENTITY:
-            return y
+            return np.clip(y, -HUGE, HUGE)
         return self.sign * np.log(np.maximum(self.sign * y, np.finfo(float).tiny))
 
 
-def fit_transform(map_: Map, y: Array, sign: float) -> Transform:
+def fit_transform(map_: Map, y: Array, sign: float, threshold: float = np.nan) -> Transform:
     """Return the map of a family that standardises given values.
 
     Args:
         map_: family.
         y: minimised values (n), finite; may be empty or constant.
         sign: sign of the metric's goal.
+        threshold: of a constraint, minimised and in the domain of the map; NaN: there is none.
 
     Returns:
         A transform of which the scale is always positive and finite.
@@ -140,6 +148,8 @@ def fit_transform(map_: Map, y: Array, sign: float) -> Transform:
     g = bare._g(y)
     middle, spread = _centre_width(g)
     cap = middle + WINSOR * spread if g.size and np.ptp(g) > 0.0 else np.inf
+    if np.any(y > threshold):
+        cap = max(cap, middle + PAST_THRESHOLD * (float(bare._g(np.array([threshold]))[0]) - middle))
     capped = np.minimum(g, cap)
     biggest = float(np.max(np.abs(capped - middle))) if capped.size else 0.0
     scale = biggest * float(np.std((capped - middle) / biggest)) if biggest > 0.0 else 0.0
@@ -150,9 +160,14 @@ def fit_transform(map_: Map, y: Array, sign: float) -> Transform:
     return Transform(map_, sign, cap, centre, scale)
 
 
-def loggable(y: Array) -> bool:
-    """Tell whether values (n, in the user's units) are all above zero and of one magnitude."""
-    return bool(y.size) and bool(np.min(y) > 0.0) and bool(np.median(y) <= LOG_DEPTH * np.min(y))
+def loggable(y: Array, threshold: float = np.nan) -> bool:
+    """Tell whether values (n, in the user's units) are all above zero and of one magnitude.
+
+    Not where the metric's threshold (NaN: none) is not above zero: on a logarithmic scale nothing gets there.
+    """
+    if not y.size or threshold <= 0.0:
+        return False
+    return bool(np.min(y) > 0.0) and bool(np.median(y) <= LOG_DEPTH * np.min(y))
 
 
 def candidate_maps(y: Array, log: bool) -> list[Map]:
@@ -162,7 +177,7 @@ def candidate_maps(y: Array, log: bool) -> list[Map]:
         y: minimised values (n).
         log: whether all values of the metric, later ones too, are `loggable`.
     """
-    if y.size < 8 or np.ptp(y) <= 1e-9 * np.max(np.abs(y)):
+    if y.size < 8 or np.ptp(np.clip(y, -HUGE, HUGE)) <= 1e-9 * np.max(np.abs(y)):
         return [Map.IDENTITY]
     return [Map.IDENTITY, Map.LOG] if log else [Map.IDENTITY]
 

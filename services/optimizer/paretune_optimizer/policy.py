@@ -2,8 +2,9 @@
 
 `suggest` picks the policy of the experiment, calls it once per configuration asked for, and wraps what comes
 back with its provenance. AUTO is a quasi-random design followed by the Gaussian process engine
-(`policies.gp`); TPE and NSGA2 follow a design too. Whatever goes wrong, the answer is a quasi-random point
-and the reason.
+(`policies.gp`); TPE and NSGA2 follow a design too. Under every policy the user's defaults come first: a
+default is a belief, and usually among the best of the first points. Whatever goes wrong, the answer is a
+quasi-random point and the reason.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from paretune_optimizer.threads import single_threaded
 Array = NDArray[np.float64]
 
 EXHAUSTED = "SPACE_EXHAUSTED"
+NOTHING_LEFT = "the model found no untried configuration"
 
 
 @single_threaded
@@ -67,7 +69,7 @@ def suggest(
     for k in range(count):
         taken = np.vstack([history.Z, pending])
         tried = everything is not None and not np.any(fresh(history.encoding, everything, taken))
-        if tried and not (history.experiment.remeasure and uses_model(history)):
+        if tried and not _repeats(history):
             break
         # Every proposal of a batch gets its share of what is left.
         now = clock()
@@ -105,6 +107,9 @@ def _one(
     """Return coordinates, the policy that made them and why a simpler one did; None if there is no point."""
     wanted = history.experiment.policy
     reason = ""
+    default = _untried_default(history, taken)
+    if default is not None:
+        return default, wanted if wanted in (Policy.RANDOM, Policy.GRID) else Policy.SOBOL, ""
     if wanted is Policy.RANDOM:
         return _result(random.propose(history, ordinal, taken), wanted, "", history, taken, everything)
     if wanted is Policy.GRID:
@@ -121,6 +126,19 @@ def _one(
             return _result(z, wanted, "", history, taken, everything)
     z = quasi_random.propose(history, ordinal, taken)
     return _result(z, Policy.SOBOL, reason, history, taken, everything)
+
+
+def _untried_default(history: History, taken: Array) -> Array | None:
+    """Return the coordinates (p) of the user's defaults, while they wait to be tried."""
+    z = history.encoding.default
+    if z is None or not history.default_waits:
+        return None
+    return z if fresh(history.encoding, z[None, :], taken)[0] else None
+
+
+def _repeats(history: History) -> bool:
+    """Tell whether the design, and then the model, may go on when everything was tried."""
+    return history.experiment.remeasure and history.experiment.policy in (Policy.AUTO, Policy.GP)
 
 
 def uses_model(history: History) -> bool:
@@ -186,7 +204,7 @@ def _model_point(
     if len(history.learned) != known or history.fitted_at is None:
         history.fitted_at = deadline.clock()
     if z is None:
-        return None, "the model found no untried configuration"
+        return None, NOTHING_LEFT
     if not np.all(np.isfinite(z)):
         return None, "the model proposed a value that is not finite"
     return z, ""
@@ -195,10 +213,16 @@ def _model_point(
 def _result(
     z: Array | None, policy: Policy, reason: str, history: History, taken: Array, everything: Array | None
 ) -> tuple[Array, Policy, str] | None:
-    """Replace a point that is taken by an untried one of a finite space, if there is one."""
+    """Replace a point that is taken by an untried one of a finite space, if there is one.
+
+    If there is none, a design that may measure again goes on; where the model saw no use in that, it ends.
+    """
     if everything is not None and (z is None or not fresh(history.encoding, z[None, :], taken)[0]):
         untried = everything[fresh(history.encoding, everything, taken)]
-        z = untried[0] if untried.shape[0] else None
+        if untried.shape[0]:
+            z = untried[0]
+        elif not _repeats(history) or reason == NOTHING_LEFT:
+            z = None
     return None if z is None else (z, policy, reason)
 
 

@@ -1,6 +1,7 @@
 """Importance against functions whose indices are known."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import optimizer_cases as cases
@@ -113,3 +114,12 @@ def test_too_few_observations():
     with pytest.raises(FailedPrecondition) as caught:
         importance(History(Experiment("e", SearchSpace(UNIT), (Minimize("f"),))))
     assert caught.value.reason == "TOO_FEW_OBSERVATIONS"
+
+
+def test_memory_does_not_grow_with_the_square_of_the_parameters():
+    encoding = Encoding(SearchSpace(tuple(Double(f"x{i}", 0, 1) for i in range(60))))
+    tracemalloc.start()
+    size = sum(Z.nbytes for Z in changed_pairs(encoding, generator(0, 0, Stream.REPORT)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < size / 4

@@ -3,7 +3,7 @@
 import numpy as np
 import optimizer_cases as cases
 
-from paretune.experiment import Maximize, Strategy
+from paretune.experiment import Maximize, Minimize, Strategy
 from paretune_optimizer.model.feasibility import chances, probability
 from paretune_optimizer.model.surrogate import surrogate_of
 
@@ -69,3 +69,28 @@ def test_gradients_match_differences():
             step[i] = 1e-5
             numeric = (chance.forward(X + step)[0] - chance.forward(X - step)[0]) / 2e-5
             assert np.allclose(gradient[:, i], numeric, rtol=1e-5, atol=1e-5)
+
+
+def test_far_outliers_do_not_count_as_meeting_a_constraint():
+    metrics = (*cases.TWO, Minimize("ms", strategy=Strategy.CONSTRAIN, threshold=100.0))
+
+    def evaluate(a):
+        return a["x0"], a["x1"], 5.0 + 8.0 * a["x1"] + 3000.0 * max(0.0, a["x0"] - 0.9)
+
+    history = cases.scattered(cases.experiment(metrics=metrics), evaluate, 64)
+    missed = history.Y[:, 2] > 100.0
+    assert 0 < missed.sum() < 8
+    p = probability(chances(history, surrogate_of(history)), history.encoding.features(history.Z))
+    assert p[missed].max() < 0.5
+    assert p[~missed].min() > 0.5
+
+
+def test_a_constraint_at_zero_stands_where_all_values_are_above_zero():
+    metrics = (*cases.TWO, Minimize("excess", strategy=Strategy.CONSTRAIN, threshold=0.0))
+
+    def evaluate(a):
+        return a["x0"], a["x1"], 0.1 * np.exp(3.0 * a["x0"] + a["x1"])
+
+    history = cases.scattered(cases.experiment(metrics=metrics), evaluate, 40)
+    p = probability(chances(history, surrogate_of(history)), history.encoding.features(history.Z))
+    assert p[np.argmax(history.Y[:, 2])] < 0.01

@@ -5,7 +5,10 @@ import math
 import numpy as np
 import optimizer_cases as cases
 
+from paretune.experiment import Minimize, Strategy
 from paretune.observation import MetricValue, Observation, Outcome, OutcomeKind
+from paretune.parameters import Double
+from paretune_optimizer.history import History
 from paretune_optimizer.metrics import Map
 from paretune_optimizer.model.surrogate import (
     anchor_before,
@@ -78,3 +81,31 @@ def test_a_logarithm_is_given_up_at_the_first_value_next_to_zero():
     assert surrogate_of(history).metrics[0].transform.map is Map.LOG
     history.add_observation(cases.result(history, dict.fromkeys(("x0", "x1", "x2"), 0.5), (6e-17, 0.5), 99))
     assert surrogate_of(history).metrics[0].transform.map is Map.IDENTITY
+
+
+def test_replicates_do_not_talk_a_metric_into_a_logarithm():
+    space = (Double("x", 0.0, 1.0),)
+    rng = np.random.default_rng(0)
+    history = History(cases.experiment(space, (Minimize("f"),)))
+    for n in range(72):
+        x = (n // 6 + 0.5) / 12
+        value = 3.0 + 20.0 * x**3 + 0.4 * rng.standard_normal()  # additive noise
+        history.add_observation(cases.result(history, {"x": x}, (value,), n + 1))
+    assert surrogate_of(history).metrics[0].transform.map is Map.IDENTITY
+
+
+def test_a_new_threshold_is_learned_with_as_if_it_had_always_been_there():
+    def experiment(threshold):
+        metrics = (Minimize("f"), Minimize("ms", strategy=Strategy.CONSTRAIN, threshold=threshold))
+        return cases.experiment(metrics=metrics)
+
+    def evaluate(a):
+        return a["x0"], 300.0 if a["x0"] > 0.9 else 1.0 + a["x1"]
+
+    lived = cases.scattered(experiment(1000.0), evaluate, 24)
+    surrogate_of(lived)
+    lived.update_experiment(experiment(100.0))
+    begun = cases.scattered(experiment(100.0), evaluate, 24)
+    old, new = surrogate_of(lived).metrics[1], surrogate_of(begun).metrics[1]
+    assert old.transform == new.transform
+    assert np.array_equal(old.gp.theta, new.gp.theta)

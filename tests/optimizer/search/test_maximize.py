@@ -6,7 +6,8 @@ import numpy as np
 import optimizer_cases as cases
 import pytest
 
-from paretune.space import SearchSpace
+from paretune.parameters import Double, Int
+from paretune.space import LinearConstraint, SearchSpace
 from paretune_optimizer.search.maximize import NEAR, Deadline, fresh, maximize, mutate, neighbours, pool
 from paretune_optimizer.space.axes import Shape
 from paretune_optimizer.space.encoding import Encoding
@@ -104,3 +105,27 @@ def test_fresh_is_what_looking_at_every_pair_says(space):
     gap = np.abs(Z[:, None] - taken[None])
     same = np.all(gap[..., doubles] < NEAR, axis=2) & np.all(gap[..., ~doubles] == 0.0, axis=2)
     assert np.array_equal(fresh(encoding, Z, taken), ~np.any(same, axis=1))
+
+
+def test_neighbours_of_a_wide_parent_are_near_and_all_over():
+    space = SearchSpace((Int("n", 0, 999), Double("x", 0, 1, when={"n": [7]}), Int("free", 0, 999)))
+    encoding = Encoding(space)
+    z = encoding.encode({"n": 500, "free": 500})
+    listed = [encoding.decode(move) for move in neighbours(encoding, z)]
+    parents = [a["n"] for a in listed if a["free"] == 500]
+    assert {499, 501} <= set(parents)
+    assert len(parents) > 60
+    assert sum(a["n"] == 500 for a in listed) <= 4
+
+
+def test_mutations_keep_what_must_add_up():
+    names = ["a", "b", "c"]
+    limits = ((1.0, 1.0), (-1.0, -1.0))
+    space = SearchSpace(
+        tuple(Double(name, 0, 1) for name in names),
+        tuple(LinearConstraint(dict.fromkeys(names, sign), bound) for sign, bound in limits),
+    )
+    parent = np.array([[0.2, 0.3, 0.5]])
+    Z = mutate(Encoding(space), parent, np.random.default_rng(0), 64)
+    assert np.allclose(Z.sum(axis=1), 1.0)
+    assert len(np.unique(Z, axis=0)) > 40

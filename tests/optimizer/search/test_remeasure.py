@@ -96,3 +96,19 @@ def test_the_badly_measured_one_is_chosen():
     (proposal,) = suggest(history)
     assert proposal.assignments == {"a": "a1", "b": "b0"}
     assert proposal.provenance.repeats == 1
+
+
+@pytest.mark.parametrize("results", [True, False])
+def test_a_space_smaller_than_the_design_is_measured_again(results):
+    asked = cases.experiment(tuple(Categorical(c, ["x", "y"]) for c in "ab"), remeasure=True)
+    history, noise = History(asked), np.random.default_rng(0)
+    made = []
+    for n in range(1, 8):  # the design has six points, the space four
+        (proposal,) = suggest(history, ordinal=n)
+        made.append(proposal.provenance.policy)
+        if results:
+            values = noise.standard_normal(2)
+            history.add_observation(cases.result(history, proposal.assignments, values, n))
+        else:
+            history.add_pending(f"s{n}", n, proposal.assignments)
+    assert made == [Policy.SOBOL] * 6 + [Policy.GP if results else Policy.SOBOL]

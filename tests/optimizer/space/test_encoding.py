@@ -1,6 +1,7 @@
 """Round trips, validity, conditions, constraints, enumeration, equal cells."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -152,3 +153,58 @@ def test_enumeration_lists_a_tree_once():
 def test_enumeration_obeys_constraints():
     space = SearchSpace((Int("a", 0, 3), Int("b", 0, 3)), (LinearConstraint({"a": 1, "b": 1}, 2.0),))
     assert len(Encoding(space).enumerate()) == 6
+
+
+def test_a_wide_parent_stays_at_its_level_in_a_climb():
+    space = SearchSpace((Int("layers", 1, 16), Int("width", 1, 99, when={"layers": list(range(2, 17))})))
+    assert Encoding(space).relaxed == [1]
+
+
+def test_the_widest_logarithmic_range():
+    axis = Encoding(SearchSpace((Double("x", 1e-200, 1e200, log=True),))).axes[0]
+    assert np.allclose([axis.coordinate(v) for v in (1e-200, 1.0, 1e100, 1e200)], [0.0, 0.5, 0.75, 1.0])
+
+
+def shares(count, slack=0.0, parameter=Double, total=1):
+    names = [f"w{i}" for i in range(count)]
+    limits = ((1.0, total + slack), (-1.0, slack - total))
+    return SearchSpace(
+        tuple(parameter(name, 0, total) for name in names),
+        tuple(LinearConstraint(dict.fromkeys(names, sign), bound) for sign, bound in limits),
+    )
+
+
+@pytest.mark.parametrize("slack", [0.02, 0.0])
+def test_shares_of_a_whole_are_spread_over_the_simplex(slack):
+    encoding = Encoding(shares(4, slack))
+    Z = encoding.sample(np.random.default_rng(0).random((256, 4)), np.random.default_rng(1))
+    assert Z.shape[0] == 256
+    assert np.all(np.abs(Z.sum(axis=1) - 1.0) <= slack + 1e-9)
+    uniform = np.random.default_rng(2).dirichlet(np.ones(4), 256)
+    assert np.all(Z.std(axis=0) > 0.7 * uniform.std())
+    assert np.all(np.abs(Z.mean(axis=0) - 0.25) < 0.08)
+
+
+def test_whole_numbers_that_must_add_up():
+    encoding = Encoding(shares(3, parameter=Int, total=60))
+    Z = encoding.sample(np.random.default_rng(0).random((64, 3)), np.random.default_rng(1))
+    levels = np.array([list(encoding.decode(z).values()) for z in Z])
+    assert np.all(levels.sum(axis=1) == 60)
+    assert len(np.unique(levels, axis=0)) > 50
+
+
+def test_ranges_of_several_kinds_that_must_add_up():
+    parameters = (
+        Double("a", 1e-3, 1.0, log=True),
+        Double("b", 0, 1),
+        Int("k", 0, 4),
+        Double("g", grid=[0, 0.5, 1.5]),
+    )
+    whole = {"a": 1.0, "b": 1.0, "k": 0.25, "g": 1.0}
+    less = {name: -weight for name, weight in whole.items()}
+    space = SearchSpace(parameters, (LinearConstraint(whole, 2.0), LinearConstraint(less, -2.0)))
+    encoding = Encoding(space)
+    Z = encoding.sample(np.random.default_rng(0).random((64, 4)), np.random.default_rng(1))
+    for z in Z:
+        space.validate(encoding.decode(z))
+    assert all(len(np.unique(column)) > 2 for column in Z.T)

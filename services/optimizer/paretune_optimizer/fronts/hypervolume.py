@@ -1,19 +1,29 @@
 """Hypervolume: of a front, of each point of it, and after every observation.
 
 Everything is minimised. Exact values come from moocore (Fonseca, Paquete and Lopez-Ibanez 2006; O(P log P)
-for two and three metrics). History is incremental: an observation that the front so far dominates changes
-nothing, and only the others cost a computation.
+for two and three metrics). They cost more with every metric: the contributions of 60 points in 8 metrics take
+up to 20 seconds. Fronts of more points than `exact_points` are estimated (`rays`; docs/decisions/0055).
+History is incremental: an observation that the front so far dominates changes nothing, and only the others
+cost a computation.
 """
 
 from __future__ import annotations
+
+import math
 
 import moocore
 import numpy as np
 from numpy.typing import NDArray
 
 from paretune_optimizer.fronts.pareto import non_dominated
+from paretune_optimizer.fronts.rays import estimate, estimated_history
 
 Array = NDArray[np.float64]
+
+
+def exact_points(m: int) -> float:
+    """Return how many efficient points of m metrics get exact values: as many as half a second allows."""
+    return math.inf if m <= 3 else max(8, 1600 >> (m - 2))
 
 
 def hypervolume(Y: Array, reference: Array) -> float:
@@ -25,13 +35,16 @@ def hypervolume(Y: Array, reference: Array) -> float:
         reference: reference point (m), finite.
 
     Returns:
-        Volume in the product of the metrics' units, 0.0 when no point is better than the reference point.
+        Volume in the product of the metrics' units, 0.0 when no point is better than the reference point; an
+        estimate when more points than `exact_points` are efficient.
     """
     inside = Y[np.all(reference > Y, axis=1)]
     if inside.shape[0] == 0:
         return 0.0
     if reference.size == 1:
         return float(reference[0] - inside.min())
+    if _many(inside):
+        return estimate(inside, reference)[0]
     # Differences first: huge offsets between metrics would cost the digits that matter.
     return float(moocore.hypervolume(inside - reference, ref=np.zeros(reference.size)))
 
@@ -44,7 +57,8 @@ def contributions(Y: Array, reference: Array) -> Array:
         reference: reference point (m).
 
     Returns:
-        Array (n), 0.0 for points that are dominated, repeated or beyond the reference point.
+        Array (n), 0.0 for points that are dominated, repeated or beyond the reference point; estimates when
+        more points than `exact_points` are efficient.
     """
     out = np.zeros(Y.shape[0])
     inside = np.flatnonzero(np.all(reference > Y, axis=1))
@@ -55,9 +69,18 @@ def contributions(Y: Array, reference: Array) -> Array:
         best = np.sort(np.append(Y[inside, 0], reference[0]))
         out[front] = best[1] - best[0] if front.size == 1 else 0.0
         return out
+    if _many(Y[front]):
+        out[front] = estimate(Y[front], reference)[1]
+        return out
     found = moocore.hv_contributions(Y[front] - reference, ref=np.zeros(reference.size))
     out[front] = np.maximum(np.asarray(found, dtype=np.float64), 0.0)
     return out
+
+
+def _many(inside: Array) -> bool:
+    """Tell whether more of some points (n x m) are efficient than get exact values."""
+    limit = exact_points(inside.shape[1])
+    return inside.shape[0] > limit and int(np.sum(non_dominated(inside))) > limit
 
 
 _BLOCK = 1024
@@ -115,7 +138,15 @@ class HypervolumeHistory:
 
 
 def hypervolume_history(Y: Array, reference: Array) -> Array:
-    """Return the hypervolume after each of the rows (n) of Y (n x m), minimised."""
+    """Return the hypervolume after each of the rows (n) of Y (n x m), minimised.
+
+    An estimate for all rows when more points than `exact_points` are efficient in the end.
+    """
+    inside = np.all(reference > Y, axis=1)
+    if _many(Y[inside]):
+        curve = np.zeros(Y.shape[0])
+        curve[inside] = estimated_history(Y[inside], reference)
+        return np.maximum.accumulate(curve)
     history = HypervolumeHistory(reference)
     history.extend(Y)
     return np.array(history.values)

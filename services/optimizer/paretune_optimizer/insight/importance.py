@@ -16,6 +16,8 @@ would be ruled by the bad end of the space, where nobody wants to go.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +25,7 @@ from paretune.insight import Importance, ParameterImportance, TargetImportance
 from paretune_optimizer.fronts.pareto import non_dominated
 from paretune_optimizer.history import History
 from paretune_optimizer.insight.draws import require_model
-from paretune_optimizer.model.feasibility import chances, probability
+from paretune_optimizer.model.feasibility import Chance, chances, probability
 from paretune_optimizer.model.gp import GaussianProcess
 from paretune_optimizer.model.surrogate import Surrogate, surrogate_of
 from paretune_optimizer.policies.gp import standardised_thresholds
@@ -39,7 +41,6 @@ FEWEST_PAIRS, MOST_PAIRS = 256, 1024
 REDRAWS = 16
 CLOSEST = 0.1
 FRONT_POINTS = 100
-CHUNK = 4096
 
 
 @single_threaded
@@ -59,24 +60,34 @@ def importance(history: History) -> Importance:
     require_model(history)
     surrogate = surrogate_of(history)
     rng = generator(history.experiment.seed, len(history), Stream.REPORT)
-    blocks = changed_pairs(history.encoding, rng)
-    X = history.encoding.features(np.vstack(blocks))
+    conditions = chances(history, surrogate)
     names = history.encoding.names
-    means = {j: model.gp.mean_at(X) for j, model in surrogate.metrics.items()}
+    predicted: dict[int, list[Array]] = {j: [] for j in surrogate.metrics}
+    feasible: list[Array] = []
+    for block in changed_pairs(history.encoding, rng):
+        X = history.encoding.features(block)
+        feasible.append(probability(conditions, X))
+        for j, model in surrogate.metrics.items():
+            predicted[j].append(model.gp.mean_at(X))
+    means = {j: np.concatenate(values) for j, values in predicted.items()}
     explained = {j: explained_share(model.gp) for j, model in surrogate.metrics.items()}
     targets = [
         _target(history.roles.names[j], total_effects(means[j], len(names)), explained[j], names)
         for j in sorted(means)
     ]
     optimized = history.roles.optimized
-    event = _reaching(history, surrogate, X, np.stack([means[j] for j in optimized], axis=1))
+    wanted = np.stack([means[j] for j in optimized], axis=1)
+    event = _reaching(history, surrogate, conditions, np.concatenate(feasible), wanted)
     trust = min(explained[j] for j in optimized)
     targets.append(_target("", total_effects(event, len(names)), trust, names))
     return Importance(tuple(targets), len(history))
 
 
-def changed_pairs(encoding: Encoding, rng: np.random.Generator) -> list[Array]:
-    """Return points (N x p) of the space, then for each parameter the same points with it drawn anew."""
+def changed_pairs(encoding: Encoding, rng: np.random.Generator) -> Iterator[Array]:
+    """Yield points (N x p) of the space, then for each parameter the same points with it drawn anew.
+
+    One block at a time: all of them grow with the square of p, to two gigabytes of 1000 parameters.
+    """
     p = encoding.dimension
     pairs = int(np.clip(EVALUATIONS // (p + 1), FEWEST_PAIRS, MOST_PAIRS))
     pairs = 1 << (pairs.bit_length() - 1)
@@ -87,7 +98,7 @@ def changed_pairs(encoding: Encoding, rng: np.random.Generator) -> list[Array]:
     if not np.all(encoding.satisfied(encoding.snap(latent))):
         valid = encoding.sample(U[:, :p], rng)
         latent = np.where(encoding.active(valid), valid, latent) if valid.shape == latent.shape else valid
-    blocks = [encoding.snap(latent)]
+    yield encoding.snap(latent)
     for i, axis in enumerate(encoding.axes):
         moved = latent.copy()
         moved[:, i] = axis.from_unit(U[: latent.shape[0], p + i])
@@ -98,8 +109,7 @@ def changed_pairs(encoding: Encoding, rng: np.random.Generator) -> list[Array]:
             moved[bad, i] = axis.from_unit(rng.random(int(bad.sum())))
         bad = ~encoding.satisfied(encoding.snap(moved))
         moved[bad, i] = latent[bad, i]
-        blocks.append(encoding.snap(moved))
-    return blocks
+        yield encoding.snap(moved)
 
 
 def total_effects(values: Array, parameters: int) -> Array:
@@ -122,12 +132,10 @@ def explained_share(gp: GaussianProcess) -> float:
     return 1.0 - float(np.sum(rows.count * residual**2)) / total if total > 0.0 else 0.0
 
 
-def _reaching(history: History, surrogate: Surrogate, X: Array, means: Array) -> Array:
-    """Event of being among the closest tenth to the front, times P(feasible), at features (B x D)."""
-    conditions = chances(history, surrogate)
-    feasible = np.ones(X.shape[0])
-    for start in range(0, X.shape[0] if conditions else 0, CHUNK):
-        feasible[start : start + CHUNK] = probability(conditions, X[start : start + CHUNK])
+def _reaching(
+    history: History, surrogate: Surrogate, conditions: list[Chance], feasible: Array, means: Array
+) -> Array:
+    """Event of being among the closest tenth to the front, times P(feasible), at means (B x m)."""
     known = baseline(history, surrogate, conditions)
     likely = means[feasible >= 0.5]
     front = np.vstack([known.mean, likely[non_dominated(likely)]])

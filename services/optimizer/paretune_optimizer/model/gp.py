@@ -62,6 +62,10 @@ class Rows:
         """Number of length scales, G."""
         return int(self.groups.max()) + 1 if self.groups.size else 0
 
+    def single(self, nugget: float) -> float:
+        """Return the variance of one measurement: a nugget and what the user reported, on average."""
+        return nugget + float(np.average(self.variance, weights=self.count))
+
     def take(self, index: Ints) -> Rows:
         """Return the rows at an index; the within-group scatter is shared out in proportion."""
         share = (self.count[index] - 1.0).sum() / max(1.0, (self.count - 1.0).sum())

@@ -95,7 +95,7 @@ def objective(theta: Array, rows: Rows) -> tuple[float, Array]:
     gradient[:dimension] += np.bincount(rows.groups, weights=column, minlength=dimension)
     extra = float(np.sum(rows.count - 1.0))
     if extra:
-        single = nugget + float(np.average(rows.variance, weights=rows.count))
+        single = rows.single(nugget)
         value += 0.5 * (extra * np.log(single) + rows.scatter / single)
         gradient[-1] += 0.5 * nugget * (extra / single - rows.scatter / single**2)
     return value, gradient

@@ -1,7 +1,7 @@
 """The models of one experiment: which rows, which map, which length scales, and when to learn them anew.
 
-What is learned is a pure function of (experiment seed, rows so far), never of when somebody asked, so that a
-restarted service makes the same suggestions:
+What is learned is a pure function of (experiment seed, rows so far, a constraint's threshold), never of when
+somebody asked, so that a restarted service makes the same suggestions:
 
 * at *anchors* (1, 2, 3, 4, 6, 8, 11, ... times 4/3 rows) the map is chosen and theta is fitted cold;
 * at every row up to 150, then at each 3 % of growth, theta is refined from the last anchor's theta with at
@@ -17,6 +17,7 @@ nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,7 +121,7 @@ def label_rows(history: History) -> Ints:
 
 def _metric_data(history: History, column: int, index: Ints, map_: Map) -> tuple[Transform, Rows]:
     y = history.Y[index, column]
-    transform = fit_transform(map_, y, float(history.roles.sign[column]))
+    transform = fit_transform(map_, y, float(history.roles.sign[column]), _bound(history, column))
     stddev = np.nan_to_num(history.stddev[index, column])
     # Delta method: the reported error in units of the model. Slopes may be infinite for subnormal values.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -160,15 +161,27 @@ def _learned(history: History, column: int, index: Ints) -> tuple[Learned, int]:
     if index.size == 0:
         return Learned(Map.IDENTITY, prior_mode(int(history.encoding.groups.max()) + 1)), 0
     anchor, refit = anchor_before(index.size), refit_before(index.size)
-    # A metric that has shown a zero, or a hair above it, later than its anchor may not keep a logarithm.
-    log = column != FEASIBILITY and loggable(history.Y[index, column] * history.roles.sign[column])
+    # Of all rows: one that came later than the anchor may rule a logarithm out.
+    log = column != FEASIBILITY and _loggable(history, column, index)
     cold = _remembered(history, column, index[:anchor], None, log)
     end = int(index[refit - 1]) + 1
     return (cold if refit == anchor else _remembered(history, column, index[:refit], cold, log)), end
 
 
+def _loggable(history: History, column: int, index: Ints) -> bool:
+    """Tell whether a metric may get a logarithm: not once it has shown a zero, or a hair above it."""
+    sign = history.roles.sign[column]
+    return loggable(history.Y[index, column] * sign, history.thresholds()[column] * sign)
+
+
+def _bound(history: History, column: int) -> float:
+    """Return the minimised threshold of a constraint; NaN for anything else."""
+    return float(history.thresholds()[column]) if column in history.roles.constrained else math.nan
+
+
 def _remembered(history: History, column: int, index: Ints, start: Learned | None, log: bool) -> Learned:
-    key = (column, int(index[-1]) + 1, start is None, log)
+    bound = _bound(history, column)
+    key = (column, int(index[-1]) + 1, start is None, log, None if math.isnan(bound) else bound)
     if key not in history.learned:
         history.learned[key] = _learn(history, column, index, start, log)
     return history.learned[key]
@@ -198,7 +211,16 @@ def _learn(history: History, column: int, index: Ints, start: Learned | None, lo
 
 
 def _score(gp: GaussianProcess, transform: Transform, y: Array) -> float:
-    """Return the leave-one-out log likelihood of the values in their own units, Jacobian included."""
+    """Return the leave-one-out log likelihood of the values in their own units, Jacobian included.
+
+    A point is left out with all its replicates: their mean is predicted from the other points, and of c
+    replicates c - 1 deviations from the mean count by themselves (Binois, Gramacy and Ludkovski 2018, eq. 3).
+    """
     residual, variance = gp.leave_one_out()
     fitted = -0.5 * float(np.sum(residual**2 / variance + np.log(2.0 * np.pi * variance)))
+    extra = float(np.sum(gp.rows.count - 1.0))
+    if extra:
+        single = gp.rows.single(gp.nugget)
+        within = extra * np.log(2.0 * np.pi * single) + float(np.sum(np.log(gp.rows.count)))
+        fitted -= 0.5 * float(within + gp.rows.scatter / single)
     return fitted + float(np.sum(np.log(np.maximum(transform.slope(y), 1e-300))))

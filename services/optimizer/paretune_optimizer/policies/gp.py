@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from paretune import metrics
 from paretune_optimizer.history import History
 from paretune_optimizer.model.feasibility import chances
-from paretune_optimizer.model.surrogate import Surrogate, surrogate_of
+from paretune_optimizer.model.surrogate import Surrogate, metric_rows, surrogate_of
 from paretune_optimizer.sampling import Stream, generator
 from paretune_optimizer.search.acquisition import baseline, build
 from paretune_optimizer.search.floors import floors_of
@@ -87,10 +87,16 @@ def propose(history: History, ordinal: int, pending: Array, taken: Array, deadli
 
 
 def standardised_thresholds(history: History, surrogate: Surrogate) -> Array:
-    """Return the user's thresholds on optimised metrics (m) in the units of the models, NaN where none."""
+    """Return the user's thresholds on optimised metrics (m) in the units of the models, NaN where none.
+
+    Where values miss a threshold it is capped as they are: else those capped would look as if they met it.
+    """
     thresholds = history.thresholds()
     bounds = np.full(len(history.roles.optimized), np.nan)
     for k, j in enumerate(history.roles.optimized):
         if np.isfinite(thresholds[j]):
-            bounds[k] = surrogate.metrics[j].transform.threshold(float(thresholds[j]))
+            transform = surrogate.metrics[j].transform
+            missed = np.any(history.Y[metric_rows(history, j), j] > thresholds[j])
+            capped = transform.forward(thresholds[j : j + 1])[0]
+            bounds[k] = capped if missed else transform.threshold(float(thresholds[j]))
     return bounds

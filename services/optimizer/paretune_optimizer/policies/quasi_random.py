@@ -15,23 +15,6 @@ Array = NDArray[np.float64]
 TRIES = 64
 
 
-def default_point(history: History) -> Array | None:
-    """Return the configuration of the user's defaults (p), or None if no parameter has one or it is invalid.
-
-    Parameters without a default take the middle of their range. A default is a belief, and usually among the
-    best of the first points.
-    """
-    encoding = history.encoding
-    if all(parameter.default is None for parameter in encoding.space.parameters):
-        return None
-    z = encoding.middle.copy()
-    for i, axis in enumerate(encoding.axes):
-        if axis.parameter.default is not None:
-            z[i] = axis.coordinate(axis.parameter.default)
-    Z = encoding.snap(z[None, :])
-    return Z[0] if encoding.satisfied(Z)[0] else None
-
-
 def propose(history: History, ordinal: int, taken: Array) -> Array | None:
     """Return the point of the experiment's Sobol sequence that belongs to a suggestion.
 
@@ -45,10 +28,6 @@ def propose(history: History, ordinal: int, taken: Array) -> Array | None:
         no known point.
     """
     encoding = history.encoding
-    if ordinal <= 1:
-        z = default_point(history)
-        if z is not None and fresh(encoding, z[None, :], taken)[0]:
-            return z
     rng = generator(history.experiment.seed, 0, Stream.DESIGN)
     repair = generator(history.experiment.seed, ordinal, Stream.SEARCH)
     U = bend(encoding.axes, sobol_points(encoding.dimension, 1, rng, skip=ordinal))

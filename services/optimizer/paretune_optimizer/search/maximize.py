@@ -37,6 +37,7 @@ ITERATIONS = 25
 POLISH = 12
 SWEEPS = 4
 SWEEP_CHOICES = 64
+EXCHANGES = 32
 NEAR = 1e-6
 
 
@@ -81,10 +82,12 @@ def mutate(encoding: Encoding, parents: Array, rng: np.random.Generator, count: 
     """Return mutations of parents that keep the linear constraints (at most count x p).
 
     Each child changes about 2, half or all of the parameters, numeric ones by a normal step of log-uniform
-    size (1 % to 50 % of the range; ints by at least one level), categorical ones to a random choice.
+    size (1 % to 50 % of the range; ints by at least one level), categorical ones to a random choice. A child
+    that breaks a linear constraint changes one parameter of those, and another one against it.
     """
     p = encoding.dimension
-    Z = parents[rng.integers(parents.shape[0], size=count)]
+    start = parents[rng.integers(parents.shape[0], size=count)]
+    Z = start.copy()
     share = np.array([min(1.0, 2.0 / p), 0.5, 1.0])[rng.integers(3, size=count)]
     change = rng.random((count, p)) < share[:, None]
     change[np.arange(count), rng.integers(p, size=count)] = True
@@ -102,6 +105,14 @@ def mutate(encoding: Encoding, parents: Array, rng: np.random.Generator, count: 
         moved = np.where(was_active[:, i], moved, axis.from_unit(rng.random(count)))
         Z[:, i] = np.where(change[:, i] | ~was_active[:, i], moved, Z[:, i])
     Z = encoding.snap(Z)
+    bad = np.flatnonzero(~encoding.satisfied(Z))
+    if bad.size:
+        goal, used = Z[bad], encoding.constrained
+        Z[np.ix_(bad, used)] = start[np.ix_(bad, used)]
+        Z = encoding.snap(Z)
+        for lot in np.array_split(np.arange(bad.size), min(bad.size, EXCHANGES)):
+            i = int(rng.choice(used))
+            Z[bad[lot]] = encoding.exchanged(Z[bad[lot]], i, rng, goal[lot, i])
     return Z[encoding.satisfied(Z)]
 
 
@@ -233,7 +244,7 @@ def neighbours(encoding: Encoding, z: Array) -> Array:
     """Return points (B x p) that differ from a snapped point (p) in one active discrete parameter."""
     on = encoding.active(z[None, :])[0]
     discrete = [i for i, axis in enumerate(encoding.axes) if axis.shape is not Shape.CONTINUOUS and on[i]]
-    goals = [_goals(encoding.axes[i], float(z[i])) for i in discrete]
+    goals = [_goals(encoding.axes[i], float(z[i]), i in encoding.relaxed) for i in discrete]
     sizes = [goal.size for goal in goals]
     moves = np.repeat(z[None, :], sum(sizes), axis=0)
     if moves.shape[0]:
@@ -243,15 +254,16 @@ def neighbours(encoding: Encoding, z: Array) -> Array:
 
 
 @lru_cache(maxsize=4096)
-def _goals(axis: Axis, z: float) -> Array:
-    """Return coordinates worth trying instead of one: all of few, neighbours near and far of many."""
+def _goals(axis: Axis, z: float, climbed: bool) -> Array:
+    """Return coordinates worth trying instead of one: near and far, and all over one never climbed along."""
     level = float(axis.level(np.array([z]))[0])
-    if axis.shape is Shape.CATEGORICAL or not axis.relaxed:
+    goals: set[float] = set()
+    if not climbed:
         stride = max(1, -(-axis.levels // SWEEP_CHOICES))
         goals = {(level + stride * k) % axis.levels for k in range(1, min(axis.levels, SWEEP_CHOICES))}
-    else:
+    if axis.relaxed:
         # On a log axis a sixteenth of the coordinate, not of the levels, is the same step everywhere.
         far = axis.level(np.array([max(z - 1 / 16, 0.0), min(z + 1 / 16, 1.0)])).tolist()
-        goals = {level - 1.0, level + 1.0, *far}
+        goals |= {level - 1.0, level + 1.0, *far}
     levels = sorted(goal for goal in goals if 0.0 <= goal < axis.levels and goal != level)
     return axis.snap(axis.at_level(np.array(levels)))

@@ -76,7 +76,7 @@ def ascend(objective: Objective, Z: Array, free: Sequence[int], iterations: int,
             break
         trial = np.minimum(np.maximum(x + step[:, None] * d, 0.0), 1.0)
         moved[rows] = trial
-        # `active` and the features read snapped parents only, and those do not move here.
+        # `active` and the features read snapped parents only, and no parent is relaxed.
         # All rows are evaluated, finished ones too: an objective may depend on the row.
         new_value, slope = objective.value_and_gradient(moved)
         new_gradient = slope[:, pick]

@@ -121,6 +121,15 @@ class Axis:
             return _clipped(np.exp(math.log(low) + z * (math.log(high) - math.log(low))), low, high)
         return _clipped(low + z * (high - low), low, high)
 
+    def nearest(self, x: Array) -> Array:
+        """Return the snapped coordinates nearest to numbers in the user's units; for numeric axes."""
+        parameter = self.parameter
+        if not isinstance(parameter, Categorical) and parameter.grid:
+            grid = np.asarray(parameter.grid, dtype=np.float64)
+            return self.at_level(np.argmin(np.abs(x[:, None] - grid), axis=1).astype(np.float64))
+        x = _clipped(x, *self._range)
+        return self._of_value(np.rint(x) if self.shape is Shape.ORDERED else x)
+
     def value(self, z: float) -> Scalar:
         """Return the value at a snapped coordinate, in the parameter's own type."""
         parameter = self.parameter
@@ -160,6 +169,9 @@ class Axis:
     def _of_value(self, value: Array) -> Array:
         low, high = self._range
         if self._logarithmic:
+            if math.isinf(high / low):
+                span = math.log(high) - math.log(low)
+                return _clipped((np.log(value) - math.log(low)) / span, 0.0, 1.0) + 0.0
             return _clipped(np.log(value / low) / math.log(high / low), 0.0, 1.0) + 0.0
         return _clipped((value - low) / (high - low), 0.0, 1.0) + 0.0
 

@@ -14,6 +14,7 @@ parameter sits at a constant, and one indicator per distinct condition tells the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,9 @@ class Encoding:
         self._indicators = list(seen.values())  # one child per distinct condition
         groups += [len(self.axes) + i for i in range(len(self._indicators))]
         self.groups: Ints = np.array(groups, dtype=np.intp)  # D
-        self.relaxed = [i for i, axis in enumerate(self.axes) if axis.relaxed]
+        # A parent stays at its level in a climb: between two levels its children would be neither on nor off.
+        parents = {parent for _, parent, _ in self._conditions}
+        self.relaxed = [i for i, axis in enumerate(self.axes) if axis.relaxed and i not in parents]
         self.relaxed_columns = [self.column[i] for i in self.relaxed]
         self._categorical = [i for i, axis in enumerate(self.axes) if axis.shape is Shape.CATEGORICAL]
         self._numeric = [i for i, axis in enumerate(self.axes) if axis.shape is not Shape.CATEGORICAL]
@@ -80,6 +83,20 @@ class Encoding:
     def dimension(self) -> int:
         """Number of parameters, p."""
         return len(self.axes)
+
+    @cached_property
+    def default(self) -> Array | None:
+        """The configuration of the user's defaults (p); None if no parameter has one, or it is invalid.
+
+        Parameters without a default take the middle of their range.
+        """
+        z = self.middle.copy()
+        for i, axis in enumerate(self.axes):
+            if axis.parameter.default is not None:
+                z[i] = axis.coordinate(axis.parameter.default)
+        given = any(parameter.default is not None for parameter in self.space.parameters)
+        Z = self.snap(z[None, :])
+        return Z[0] if given and self.satisfied(Z)[0] else None
 
     @property
     def conditional(self) -> bool:
@@ -151,7 +168,7 @@ class Encoding:
         if not self._bounds.size:
             return np.ones(Z.shape[0], dtype=np.bool_)
         ok = np.ones(Z.shape[0], dtype=np.bool_)
-        used = np.flatnonzero(np.any(self._weights != 0.0, axis=0))
+        used = self.constrained
         V = np.stack([self.axes[i].native(Z[:, i]) for i in used], axis=1)  # n x used
         for row, bound in zip(self._weights[:, used], self._bounds, strict=True):
             terms = V * row
@@ -167,8 +184,10 @@ class Encoding:
 
         Returns:
             Coordinates (n' x p), n' <= n. An invalid point is drawn towards a point inside until it is valid,
-            then its constrained parameters are redrawn one at a time, keeping what is valid (Gibbs sampling
-            by rejection), so that repaired points fill the inside. n' = 0 when no valid point is known.
+            then its constrained parameters are redrawn one at a time, and one against another (`exchanged`,
+            for constraints that leave next to no room, as a sum of shares that must be one), keeping what is
+            valid (Gibbs sampling by rejection), so that repaired points fill the inside. n' = 0 when no valid
+            point is known.
         """
         Z = self.from_unit(U)
         bad = ~self.satisfied(Z)
@@ -189,14 +208,49 @@ class Encoding:
             low, high = np.where(good, middle, low), np.where(good, high, middle)
         inner = self.snap(base + rng.random(low.shape) * low * way)
         inner = np.where(self.satisfied(inner)[:, None], inner, self.snap(base + low * way))
-        used = np.flatnonzero(np.any(self._weights != 0.0, axis=0))
-        for i in np.tile(used, REDRAWS):
+        for i in np.tile(self.constrained, REDRAWS):
             moved = inner.copy()
             moved[:, i] = self.axes[i].from_unit(rng.random(inner.shape[0]))
             moved = self._impute(moved)
             inner = np.where(self.satisfied(moved)[:, None], moved, inner)
+            inner = self.exchanged(inner, int(i), rng)
         Z[bad] = inner
         return Z[self.satisfied(Z)]
+
+    def exchanged(self, Z: Array, i: int, rng: np.random.Generator, goal: Array | None = None) -> Array:
+        """Move a parameter, and another one against it, so that a linear constraint stays as full as it is.
+
+        Args:
+            Z: valid coordinates (n x p).
+            i: a parameter in some linear constraint.
+            rng: which constraint and which other parameter, the same for all points.
+            goal: coordinates of parameter i to go towards (n), as far as the other one can follow; None:
+                uniform over where it can.
+
+        Returns:
+            Coordinates (n x p); points that would not be valid stay as they are.
+        """
+        weights = self._weights[rng.choice(np.flatnonzero(self._weights[:, i]))]
+        partners = np.setdiff1d(np.flatnonzero(weights), [i])
+        if not partners.size:
+            return Z
+        j = rng.choice(partners)
+        axis, other, ratio = self.axes[i], self.axes[j], weights[i] / weights[j]
+        own, others = axis.native(Z[:, i]), other.native(Z[:, j])
+        # Where the other parameter is at the ends of its range.
+        ends = own + (others - other.native(np.array([[0.0], [1.0]]))) / ratio
+        low, high = axis.nearest(ends.min(axis=0)), axis.nearest(ends.max(axis=0))
+        wish = low + rng.random(Z.shape[0]) * (high - low) if goal is None else np.clip(goal, low, high)
+        moved = Z.copy()
+        moved[:, i] = axis.snap(wish)
+        moved[:, j] = other.nearest(others - ratio * (axis.native(moved[:, i]) - own))
+        moved = self._impute(moved)
+        return np.where(self.satisfied(moved)[:, None], moved, Z)
+
+    @property
+    def constrained(self) -> Ints:
+        """Parameters in linear constraints."""
+        return np.flatnonzero(np.any(self._weights != 0.0, axis=0))
 
     def centre(self) -> Array | None:
         """Return a point (p) inside the linear constraints, or None if none is found.
@@ -210,7 +264,7 @@ class Encoding:
         return self._centre
 
     def _find_centre(self) -> Array | None:
-        used = np.flatnonzero(np.any(self._weights != 0.0, axis=0))
+        used = self.constrained
         low = np.array([self.axes[i].native(np.zeros(1))[0] for i in used])
         high = np.array([self.axes[i].native(np.ones(1))[0] for i in used])
         A = self._weights[:, used] * (high - low)
@@ -230,7 +284,7 @@ class Encoding:
             return None
         z = self.middle.copy()
         for i, t, a, c in zip(used, found.x[:k], low, high, strict=True):
-            z[i] = self._nearest(int(i), a + t * (c - a))
+            z[i] = self.axes[i].nearest(np.array([a + t * (c - a)]))[0]
         best = self.snap(z[None, :])
         if self.satisfied(best)[0]:
             return best[0]
@@ -248,13 +302,6 @@ class Encoding:
         Z = self.snap(np.array(trials))
         good = self.satisfied(Z)
         return Z[int(np.argmax(good))] if np.any(good) else None
-
-    def _nearest(self, i: int, value: float) -> float:
-        axis = self.axes[i]
-        grid = getattr(axis.parameter, "grid", ())
-        if grid:
-            return float(axis.at_level(np.array([float(np.argmin(np.abs(np.array(grid) - value)))]))[0])
-        return axis.coordinate(round(value) if axis.shape is Shape.ORDERED else value)
 
     def enumerate(self, limit: int = ENUMERATION_LIMIT) -> Array | None:
         """Return every valid configuration (n x p) of a small finite space, or None if it is not one.
