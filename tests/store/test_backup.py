@@ -1,16 +1,21 @@
 """Backups: a copy of one moment, restored into a Store that knows that it lives in the past."""
 
+import asyncio
 import hashlib
 import shutil
 import sqlite3
+import sys
+import threading
 from pathlib import Path
 
 import pytest
-from store_cases import Driver
+from store_cases import Driver, observation
 
 from paretune.errors import FailedPrecondition, ResourceExhausted
+from paretune.v1 import store_pb2 as pb
 from paretune.v1 import types_pb2 as types
-from paretune_store.backup import Exists, copy_name, restore
+from paretune_store import sqlite as engine
+from paretune_store.backup import Exists, GivenUp, copy_name, make_copy, restore
 from paretune_store.database import CannotOpen, Corrupt, InUse, TooNew, open_database
 from paretune_store.sqlite import SqliteStore
 
@@ -84,6 +89,38 @@ def test_one_backup_at_a_time(store):
 
     store.run(two())
     assert copied(store)  # one that was given up does not block the next
+
+
+def test_a_backup_that_is_given_up_holds_up_nobody(store, tmp_path, monkeypatch):
+    made = store.create()
+    copying, go_on, ends = threading.Event(), threading.Event(), []
+
+    def slow(*arguments):
+        copying.set()
+        go_on.wait(20)
+        try:
+            make_copy(*arguments)
+        finally:
+            ends.append(sys.exc_info()[0])
+
+    monkeypatch.setattr(engine, "make_copy", slow)
+
+    async def given_up():
+        first = asyncio.ensure_future(anext(store.store.backup()))
+        await asyncio.to_thread(copying.wait, 20)
+        first.cancel()
+        await store.store.write(pb.ObserveRequest(observation=observation(made.id)))  # while the thread waits
+        with pytest.raises(ResourceExhausted, match="Another backup"):
+            await anext(store.store.backup())
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+
+    store.run(given_up())
+    assert ends == [GivenUp]
+    assert not copy_name(tmp_path / "store.db").exists()
+    monkeypatch.undo()
+    assert copied(store)
 
 
 def test_restore_refuses_without_touching_anything(store, tmp_path):

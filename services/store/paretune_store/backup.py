@@ -7,6 +7,7 @@ it knows that it lives in the past: leases given out before, and fences, then co
 import os
 import shutil
 import sqlite3
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -39,12 +40,28 @@ def copy_name(database: Path) -> Path:
     return Path(f"{database}.copy")
 
 
-def make_copy(database: Path, now: int) -> Path:
+class GivenUp(Exception):
+    """Nobody wants the copy any more."""
+
+
+def make_copy(database: Path, now: int, given_up: threading.Event) -> Path:
     """Copy the file as of this moment; the path of the copy, which the caller removes.
 
+    Args:
+        database: the file.
+        now: wall time, microseconds since 1970.
+        given_up: set when nobody wants the copy any more; looked at after every `PAGES_PER_STEP`.
+
     Raises:
+        GivenUp: `given_up` was set.
         sqlite3.Error: it cannot be read, or the disk is full; no copy is left.
     """
+
+    def stepped(*_: int) -> None:
+        failpoints.hit("backup_mid_copy")
+        if given_up.is_set():
+            raise GivenUp
+
     copy = copy_name(database)
     copy.unlink(missing_ok=True)
     try:
@@ -52,12 +69,7 @@ def make_copy(database: Path, now: int) -> Path:
             # An open read transaction pins the moment: writes that come now do not make the copy begin anew.
             source.execute("BEGIN")
             source.execute("SELECT count(*) FROM meta").fetchone()
-            source.conn.backup(
-                target.conn,
-                pages=PAGES_PER_STEP,
-                progress=lambda *_: failpoints.hit("backup_mid_copy"),
-                sleep=0,
-            )
+            source.conn.backup(target.conn, pages=PAGES_PER_STEP, progress=stepped, sleep=0)
             target.execute("PRAGMA journal_mode = DELETE").fetchall()
             with target.atomic():
                 target.execute("INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)", (COPIED, str(now)))

@@ -5,6 +5,7 @@ import hashlib
 import math
 import secrets
 import sqlite3
+import threading
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -20,7 +21,7 @@ from paretune.access import EVERYBODY, Caller
 from paretune.errors import ResourceExhausted
 from paretune.v1 import store_pb2 as pb
 from paretune_store import leases, retention, transfer
-from paretune_store.backup import make_copy
+from paretune_store.backup import copy_name, make_copy
 from paretune_store.clock import SECOND, Clock, SystemClock
 from paretune_store.commands import QUERIES, is_brief, prepare
 from paretune_store.database import Connections, ReadOnly, connect, open_database
@@ -175,22 +176,29 @@ class SqliteStore:
         if self._copying:
             raise ResourceExhausted("Another backup runs; try again when it is done.", retry_after=5.0)
         self._copying = True
-        copy: Path | None = None
+        thread = ThreadPoolExecutor(1, thread_name_prefix="backup")
+        run, given_up = partial(self._in_thread, thread), threading.Event()
         try:
-            with ThreadPoolExecutor(1, thread_name_prefix="backup") as thread:
-                run = partial(self._in_thread, thread)
-                copy = await run(make_copy, self._connections.path, self._clock.wall())
-                digest = hashlib.sha256()
-                with await run(copy.open, "rb") as file:
-                    size = copy.stat().st_size
-                    while data := await run(file.read, COPY_CHUNK):
-                        digest.update(data)
-                        yield pb.BackupResponse(data=data, total_bytes=size)
-                yield pb.BackupResponse(total_bytes=size, sha256=digest.digest())
+            copy = await run(make_copy, self._connections.path, self._clock.wall(), given_up)
+            digest = hashlib.sha256()
+            with await run(copy.open, "rb") as file:
+                size = copy.stat().st_size
+                while data := await run(file.read, COPY_CHUNK):
+                    digest.update(data)
+                    yield pb.BackupResponse(data=data, total_bytes=size)
+            yield pb.BackupResponse(total_bytes=size, sha256=digest.digest())
+        finally:
+            # A copy that nobody wants any more may still be under way: the thread ends it, then this.
+            given_up.set()
+            ended = asyncio.wrap_future(thread.submit(self._forget_copy))
+            thread.shutdown(wait=False)
+            await asyncio.shield(ended)
+
+    def _forget_copy(self) -> None:
+        try:
+            copy_name(self._connections.path).unlink(missing_ok=True)
         finally:
             self._copying = False
-            if copy is not None:
-                copy.unlink(missing_ok=True)
 
     async def end_watches(self) -> None:
         """See `Store.end_watches`."""
