@@ -7,7 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from paretune.errors import NotFound, ParetuneError, Unavailable
+from paretune.errors import (
+    InvalidArgument,
+    NotFound,
+    ParetuneError,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+)
 from paretune.v1 import store_pb2, types_pb2
 from paretune_dashboard.columns import Columns
 from paretune_dashboard.plain import plain
@@ -51,6 +58,7 @@ class View:
         self.failure: ParetuneError | None = None
         self.users = 0
         self.used = time.monotonic()
+        self._sequence = 0
         self._moved = asyncio.Event()
         self._task = asyncio.create_task(self._follow())
 
@@ -112,14 +120,18 @@ class View:
     async def _follow(self) -> None:
         while True:
             try:
-                sequence = await self._read()
-                await self._watch(sequence)
-            except Unavailable as error:
-                log.info("%s is read again: %s", self._id, error)
                 if not self.complete:
+                    await self._read()
+                await self._watch()
+            except (InvalidArgument, NotFound, PermissionDenied, Unauthenticated) as error:
+                if error.reason == "INVALID_TOKEN":  # the Store was restored: what is known may be lost there
+                    self._forget()
+                else:
                     self.failure = error
             except ParetuneError as error:
-                self.failure = error
+                log.info("%s is read on: %s", self._id, error)
+                if not self.complete:
+                    self.failure = error
             except Exception:
                 log.exception("the view of %s failed", self._id)
                 self.failure = Unavailable("A bug in the dashboard; its log has the details.")
@@ -128,13 +140,20 @@ class View:
                 return
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _read(self) -> int:
-        """Read what is there; gives the sequence number of the last event that it holds at least."""
+    def _forget(self) -> None:
+        self.columns = Columns(self.experiment)
+        self.checkpoints.clear()
+        self.replaced += 1
+        self.complete = False
+
+    async def _read(self) -> None:
+        """Read what is there, which holds all events up to a number at least; later ones are watched for."""
         request = store_pb2.GetExperimentRequest(experiment_id=self._id)
         reply = await self._services.call("StoreService.GetExperiment", request, self._token)
         if not self.columns.count:
             self.columns = Columns(reply.experiment)
         self.experiment.CopyFrom(reply.experiment)
+        self._sequence = reply.event_sequence
         await self._read_active()
         # Observations come last: a browser may look at the first ones meanwhile.
         listed = store_pb2.ListObservationsRequest(experiment_id=self._id, page_size=PAGE)
@@ -148,7 +167,6 @@ class View:
             self._wake()
         self.complete = True
         self._wake()
-        return int(reply.event_sequence)
 
     async def _read_active(self) -> None:
         self.active.clear()
@@ -157,11 +175,12 @@ class View:
         for suggestion in page.suggestions:
             self.active[suggestion.id] = suggestion
 
-    async def _watch(self, sequence: int) -> None:
-        request = store_pb2.WatchRequest(experiment_id=self._id, after_sequence=sequence)
+    async def _watch(self) -> None:
+        request = store_pb2.WatchRequest(experiment_id=self._id, after_sequence=self._sequence)
         async for reply in self._services.stream("StoreService.Watch", request, self._token):
             for change in reply.events:
                 self._apply(change)
+                self._sequence = change.sequence
             if reply.events:
                 self._wake()
 

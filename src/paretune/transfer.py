@@ -8,19 +8,22 @@ import csv
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
+from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from google.protobuf import json_format
 
-from paretune import frame
+from paretune import frame, wire
 from paretune.client import Client
 from paretune.client.call import Call
 from paretune.client.calls import STORE
-from paretune.errors import InvalidArgument, NotFound, Unavailable
+from paretune.errors import AlreadyExists, InvalidArgument, NotFound, Unavailable
 from paretune.experiment import Experiment, ExperimentState
 from paretune.observation import FailureReason, MetricValue, Observation, Outcome, OutcomeKind
 from paretune.parameters import Categorical, Double, Scalar
@@ -29,6 +32,8 @@ from paretune.v1 import store_pb2, types_pb2
 
 RECORDS = "paretune_records"
 FORMAT = 1
+ORIGIN = "origin"
+"""Metadata of an imported observation: where it comes from, such as ``optuna trial 12``."""
 PART = 500
 """Records or observations sent at once."""
 PART_BYTES = 1024 * 1024
@@ -58,41 +63,70 @@ def export_records(client: Client, experiment_id: str) -> Iterator[dict[str, Any
 
 
 def import_records(client: Client, lines: Iterable[str]) -> Experiment:
-    """Record an exported experiment with its ids, ordinals and times.
+    """Record an exported experiment with its ids, ordinals and times, or what is missing of it.
 
-    All lines are read before the first is sent. An import that was cut short goes on when it is run again.
-    The experiment is PAUSED until everything is in.
+    All lines are read before the first is sent. An import that was cut short goes on when it is run again;
+    one that is complete changes nothing then. The experiment is PAUSED until everything is in.
 
     Raises:
-        InvalidArgument: a line is not a record, with its number.
-        AlreadyExists: the experiment is there already, with something else in it.
+        InvalidArgument: a line is not a record, with its number; or it does not fit what came after a part.
+        AlreadyExists: the experiment is there already, and is another one, or active and not complete.
     """
     records = _read(lines)
-    parts = _parts(records)
-    # The same file gives the same request ids, so that what was recorded before is not recorded again; unless
-    # the experiment was deleted since.
-    for salt in ("", new_request_id()):
-        so_far = hashlib.sha256(salt.encode())
-        for part in parts:
-            so_far.update(part.SerializeToString(deterministic=True))
-            request = store_pb2.ImportRequest(records=part.records, request_id=f"import-{so_far.hexdigest()}")
-            experiment = client.run(_call("Import", request)).experiment_id
-        with suppress(NotFound):
-            if records[0].experiment.state == types_pb2.EXPERIMENT_STATE_ACTIVE:
-                return client.update_experiment(experiment, state=ExperimentState.ACTIVE)
-            return client.get_experiment(experiment)
-    raise NotFound.of("experiment", experiment)
+    asked = records[0].experiment
+    present = _present(client, asked)
+    missing = [record for record in records if _name_of(record) not in present]
+    if missing and present and client.get_experiment(asked.id).state is ExperimentState.ACTIVE:
+        raise AlreadyExists(
+            f"The experiment {asked.id!r} is there and active, without {len(missing)} records of the file: "
+            "pause it to import those.",
+            metadata={"kind": "experiment", "id": asked.id},
+        )
+    for part in _parts(missing):
+        client.run(_call("Import", store_pb2.ImportRequest(records=part, request_id=new_request_id())))
+    if missing and asked.state == types_pb2.EXPERIMENT_STATE_ACTIVE:
+        return client.update_experiment(asked.id, state=ExperimentState.ACTIVE)
+    return client.get_experiment(asked.id)
 
 
-def _parts(records: Iterable[store_pb2.Record]) -> list[store_pb2.ImportRequest]:
-    parts, size = [store_pb2.ImportRequest()], 0
+def _present(client: Client, asked: types_pb2.Experiment) -> set[tuple[Any, ...]]:
+    """Names of the records that are there of an experiment; none when it is not there.
+
+    The Store itself is asked, and not whether the same requests were sent before: what they recorded may have
+    been deleted since.
+    """
+    present: set[tuple[Any, ...]] = set()
+    with suppress(NotFound):
+        call = _call("Export", store_pb2.ExportRequest(experiment_id=asked.id))
+        for reply in client.stream(call, timeout=COPY_SECONDS):
+            for record in reply.records:
+                if not present and record.experiment.create_time != asked.create_time:
+                    raise AlreadyExists(
+                        f"There is another experiment {asked.id!r} already; this file is not about that one.",
+                        metadata={"kind": "experiment", "id": asked.id},
+                    )
+                present.add(_name_of(record))
+    return present
+
+
+def _name_of(record: store_pb2.Record) -> tuple[Any, ...]:
+    if record.HasField("checkpoint"):
+        return record.checkpoint.suggestion_id, record.checkpoint.attempt, record.checkpoint.step
+    kind = record.WhichOneof("record") or "experiment"
+    return kind, getattr(record, kind).id
+
+
+def _parts(records: Iterable[store_pb2.Record]) -> Iterator[list[store_pb2.Record]]:
+    part: list[store_pb2.Record] = []
+    size = 0
     for record in records:
         size += record.ByteSize()
-        if parts[-1].records and (len(parts[-1].records) == PART or size > PART_BYTES):
-            parts.append(store_pb2.ImportRequest())
-            size = record.ByteSize()
-        parts[-1].records.append(record)
-    return parts
+        if part and (len(part) == PART or size > PART_BYTES):
+            yield part
+            part, size = [], record.ByteSize()
+        part.append(record)
+    if part:
+        yield part
 
 
 def _read(lines: Iterable[str]) -> list[store_pb2.Record]:
@@ -105,8 +139,8 @@ def _read(lines: Iterable[str]) -> list[store_pb2.Record]:
                 records.append(json_format.Parse(line, store_pb2.Record()))
         except (ValueError, json_format.ParseError) as error:
             raise InvalidArgument.of(f"line {number}", f"is not a record: {error}") from None
-    if not records or not records[0].HasField("experiment"):
-        raise InvalidArgument.of("line 2", "must hold the experiment")
+    if not records or not records[0].experiment.id:
+        raise InvalidArgument.of("line 2", "must hold the experiment, with its id")
     # Earlier versions wrote checkpoints last: what a stopped training was heading for would not be known.
     return sorted(records, key=lambda record: record.HasField("observation"))
 
@@ -144,29 +178,51 @@ def read_rows(lines: Iterable[str], *, as_csv: bool) -> list[dict[str, Any]]:
 
 
 def import_rows(client: Client, experiment: Experiment, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Record a table of results, as `export` writes it, into an experiment; how many were recorded.
+    """Record a table of results, as `export` writes it, into an experiment, or what is new in it; how many.
 
     Every row becomes a new observation of its own assignments. Columns as in `paretune.frame.columns`; others
-    are ignored, and so is which suggestion it was. Run again, the same table changes nothing.
+    are ignored, and so is which suggestion it was. A row that a table brought before is not recorded again;
+    one that is in a table several times is as often in the experiment.
 
     Raises:
         InvalidArgument: with the number of the row; nothing was recorded then, or only whole parts before it.
     """
-    observations = []
+    observations: dict[str, Observation] = {}
+    counts: Counter[str] = Counter()
     for number, row in enumerate(rows, 1):
         try:
-            observations.append(_observation(experiment, row))
+            observation = _observation(experiment, row)
         except InvalidArgument as error:
             raise error.under(f"row {number}") from None
-    so_far = hashlib.sha256(f"{experiment.id} {experiment.create_time}".encode())
-    for begin in range(0, len(observations), PART):
-        part = observations[begin : begin + PART]
-        so_far.update(repr(part).encode())
+        message = wire.observation_to_proto(observation).SerializeToString(deterministic=True)
+        digest = hashlib.sha256(message).hexdigest()[:16]
+        counts[digest] += 1
+        origin = f"table row {digest}-{counts[digest]}"
+        observations[f"row {number}"] = replace(observation, metadata={ORIGIN: origin})
+    return observe_new(client, experiment, observations)
+
+
+def observe_new(client: Client, experiment: Experiment, observations: Mapping[str, Observation]) -> int:
+    """Record the results whose `ORIGIN` no observation of the experiment has; how many those were.
+
+    Args:
+        client: where.
+        experiment: as it is there.
+        observations: by what an error calls them, such as ``row 1``.
+
+    Raises:
+        InvalidArgument: one does not fit; nothing was recorded then, or only whole parts before it.
+    """
+    known = {one.metadata.get(ORIGIN) for one in client.list_observations(experiment.id)}
+    new = {name: one for name, one in observations.items() if one.metadata[ORIGIN] not in known}
+    names = list(new)
+    for begin in range(0, len(names), PART):
+        part = names[begin : begin + PART]
         try:
-            client.observe_batch(experiment.id, part, request_id=f"import-{so_far.hexdigest()}")
+            client.observe_batch(experiment.id, [new[name] for name in part])
         except InvalidArgument as error:
-            raise error.under(f"rows {begin + 1} to {begin + len(part)}") from None
-    return len(observations)
+            raise error.under(f"{part[0]} to {part[-1]}") from None
+    return len(new)
 
 
 def _observation(experiment: Experiment, row: Mapping[str, Any]) -> Observation:
@@ -229,33 +285,53 @@ def backup(client: Client, path: Path, *, replace: bool = False) -> int:
     """Write a copy of the whole database, as of one moment; its size in bytes.
 
     The file appears under its name only when it is complete, on the disk, and its checksum is right; with
-    `replace` it takes the place of one that is there.
+    `replace` it takes the place of one that is there. What a process that was killed left half written is
+    taken over.
 
     Raises:
-        InvalidArgument: the file exists, or cannot be written.
+        InvalidArgument: the file exists, or cannot be written; or another backup writes it.
         Unavailable: the copy broke off; no file is left.
     """
-    if path.exists() and not replace:
+    if not replace and path.exists():
         raise InvalidArgument(f"There is a file {path} already: name another one.")
     draft = path.with_name(f"{path.name}.part")
-    digest, size, wanted = hashlib.sha256(), 0, b""
     try:
-        with draft.open("xb") as file:
-            for reply in client.stream(_call("Backup", store_pb2.BackupRequest()), timeout=COPY_SECONDS):
-                file.write(reply.data)
-                digest.update(reply.data)
-                size, wanted = size + len(reply.data), reply.sha256 or wanted
-            file.flush()
-            os.fsync(file.fileno())
-        if digest.digest() != wanted:
-            raise Unavailable("The copy broke off before its end; try again.")
-        draft.rename(path)
-    except FileExistsError:
-        raise InvalidArgument(f"Another backup writes {draft}; remove it if none does.") from None
+        with draft.open("ab") as file:
+            _claim(file, draft)
+            try:
+                size = _copy(client, file)
+                draft.rename(path)
+            except BaseException:
+                with suppress(OSError):
+                    draft.unlink()
+                raise
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise InvalidArgument(f"Cannot write {path}: {error.strerror}.") from None
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    return size
+
+
+def _claim(file: BinaryIO, draft: Path) -> None:
+    """Make the open draft ours until it is closed, also when a process that was killed left it there."""
+    try:
+        flock(file, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        raise InvalidArgument(f"Another backup is writing {draft}.") from None
+    except OSError:
+        pass  # a filesystem without locks
+    if not draft.exists() or not os.path.samestat(os.fstat(file.fileno()), draft.stat()):
+        raise InvalidArgument(f"Another backup was writing {draft}, and is done.")
+    file.truncate(0)
+
+
+def _copy(client: Client, file: BinaryIO) -> int:
+    """Write a copy of the database onto the disk; its size in bytes."""
+    digest, size, wanted = hashlib.sha256(), 0, b""
+    for reply in client.stream(_call("Backup", store_pb2.BackupRequest()), timeout=COPY_SECONDS):
+        file.write(reply.data)
+        digest.update(reply.data)
+        size, wanted = size + len(reply.data), reply.sha256 or wanted
+    file.flush()
+    os.fsync(file.fileno())
+    if digest.digest() != wanted:
+        raise Unavailable("The copy broke off before its end; try again.")
     return size

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from paretune.cli.console import err, remark
 from paretune.cli.progress import Course, Display, end_line
 from paretune.client import Client, calls
-from paretune.errors import FailedPrecondition, ParetuneError
+from paretune.errors import FailedPrecondition, InvalidArgument, ParetuneError
 from paretune.experiment import Experiment, ExperimentState
 from paretune.observation import Event
 from paretune.parameters import Double
@@ -17,7 +17,8 @@ TICK = 0.25
 IDLE_SECONDS = 8.0
 """Time without a running trial after which to ask why."""
 
-_Item = tuple[int, Event | ParetuneError]
+_Item = tuple[int, Event | Experiment | ParetuneError]
+"""Which experiment; what happened, the experiment when all is told anew, or why nothing is any more."""
 
 
 def follow(
@@ -67,15 +68,22 @@ def follow(
 
 def _watch(client: Client, experiment_id: str, index: int, events: "queue.Queue[_Item]") -> None:
     try:
-        for event in client.watch(experiment_id):
-            events.put((index, event))
+        while True:
+            try:
+                for event in client.watch(experiment_id):
+                    events.put((index, event))
+            except InvalidArgument as error:
+                if error.reason != "INVALID_TOKEN":
+                    raise
+                # The Store was restored from a backup: what was told may be lost, and all is told again.
+                events.put((index, client.get_experiment(experiment_id)))
     except ParetuneError as error:
         events.put((index, error))
     except ValueError:
         pass  # the client was closed: nobody listens any more
 
 
-def _take(client: Client, courses: Sequence[Course], events: "queue.Queue[_Item]", display: Display) -> bool:
+def _take(client: Client, courses: list[Course], events: "queue.Queue[_Item]", display: Display) -> bool:
     """Take what happened, waiting a moment for it; whether anything did."""
     try:
         items = [events.get(timeout=TICK)]
@@ -87,6 +95,10 @@ def _take(client: Client, courses: Sequence[Course], events: "queue.Queue[_Item]
     for index, item in items:
         if isinstance(item, ParetuneError):
             raise item
+        if isinstance(item, Experiment):
+            before = courses[index]
+            courses[index] = Course(item, begun_at=before.begun_at, begun_with=before.begun_with)
+            continue
         observation = courses[index].take(item)
         if observation is not None:
             display.observed(courses[index], observation)

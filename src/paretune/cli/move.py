@@ -13,7 +13,8 @@ import typer
 from paretune import imports, transfer
 from paretune.cli.console import relative, remark
 from paretune.cli.target import Database, Server, find, opened
-from paretune.errors import DeadlineExceeded, InvalidArgument, ResourceExhausted, Unavailable
+from paretune.errors import InvalidArgument, ParetuneError
+from paretune.experiment import ExperimentState
 from paretune.imports import ax, optuna, sigopt
 
 JSON_LINES = (".jsonl", ".json", ".ndjson")
@@ -59,7 +60,7 @@ def import_(
 
     A file of `export --whole` becomes the experiment that it was, with the same ids, ordinals and times. A
     table, CSV or JSON Lines, is added to the experiment named by --into. Run again, the same file changes
-    nothing.
+    nothing; a table that grew adds its new rows.
 
     With --from: an Optuna storage, a JSON snapshot of Ax, or a SigOpt-style experiment in JSON or YAML
     becomes an experiment with all its finished trials. Run again, it adds those that are new.
@@ -99,11 +100,13 @@ def import_(
         if into is None:
             experiment = transfer.import_records(client, text)
             remark(f"Recorded {experiment.id} with {experiment.progress.observations} observations.")
+            if experiment.state is ExperimentState.PAUSED:
+                remark(f"It is paused; go on with `paretune resume {experiment.id}`.")
             return
         rows = transfer.read_rows(text, as_csv=file.suffix not in JSON_LINES)
         experiment = find(client, into)
-        count = transfer.import_rows(client, experiment, rows)
-        remark(f"Recorded {count} observations in {experiment.id}.")
+        new = transfer.import_rows(client, experiment, rows)
+        remark(f"Recorded {new} new observations of {len(rows)} in {experiment.id}.")
 
 
 def _foreign(origin: Origin, source: str, study: str, metrics: Sequence[str]) -> imports.Foreign:
@@ -131,8 +134,8 @@ def backup(
     """Copy the whole database, while everything goes on.
 
     The copy holds everything that was recorded before it began. With --every, on another disk or machine,
-    what a lost disk takes with it is what was recorded since the last copy began; while the services are
-    away, it waits for them.
+    what a lost disk takes with it is what was recorded since the last copy began. Once a first copy is made,
+    one that fails is told, and made at the next time.
 
     Example: paretune backup monday.db
 
@@ -145,7 +148,7 @@ def backup(
             time.sleep(every)
             try:
                 transfer.backup(client, file, replace=True)
-            except (Unavailable, ResourceExhausted, DeadlineExceeded) as error:
+            except ParetuneError as error:
                 remark(f"{relative(file)} is still the copy before: {error}")
 
 

@@ -4,6 +4,7 @@
 `record` records it.
 """
 
-from paretune.imports.foreign import ORIGIN, Foreign, record
+from paretune.imports.foreign import Foreign, record
+from paretune.transfer import ORIGIN
 
 __all__ = ["ORIGIN", "Foreign", "record"]

@@ -13,10 +13,11 @@ from typing import Any
 
 from paretune.errors import InvalidArgument
 from paretune.experiment import Experiment, Goal, Metric, Strategy
-from paretune.imports.foreign import NOT_FINITE, ORIGIN, Foreign, listed, numeric, values_of, word, words
+from paretune.imports.foreign import NOT_FINITE, Foreign, listed, numeric, values_of, word, words
 from paretune.observation import FailureReason, Observation, Outcome, OutcomeKind
 from paretune.parameters import Condition, Parameter
 from paretune.space import LinearConstraint, SearchSpace
+from paretune.transfer import ORIGIN
 
 _OUTCOMES = {
     "COMPLETED": Outcome(),

@@ -1,6 +1,5 @@
 """What every reader gives, and how it is recorded."""
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,12 +11,7 @@ from paretune.experiment import Experiment
 from paretune.limits import MAX_GRID
 from paretune.observation import FailureReason, MetricValue, Observation, Outcome, OutcomeKind
 from paretune.parameters import Categorical, Double, Int, Parameter, is_number
-
-ORIGIN = "origin"
-"""Metadata of an imported observation: which trial it was, such as ``optuna trial 12``."""
-
-PART = 500
-"""Observations sent at once."""
+from paretune.transfer import ORIGIN, observe_new
 
 NOT_FINITE = Outcome(OutcomeKind.INFEASIBLE, "a value is not finite", FailureReason.NOT_FINITE)
 
@@ -53,15 +47,9 @@ def record(client: Client, foreign: Foreign, id: str = "") -> tuple[ExperimentHa
     """
     wanted = replace(foreign.experiment, id=id or id_of(foreign.experiment.name))
     handle = client.create_experiment(wanted, exist_ok=True)
-    known = {one.metadata.get(ORIGIN) for one in client.list_observations(handle.id)}
-    new = [
-        _checked(handle.experiment, o) for o in foreign.observations if o.metadata.get(ORIGIN) not in known
-    ]
-    for begin in range(0, len(new), PART):
-        part = new[begin : begin + PART]
-        digest = hashlib.sha256(f"{handle.id} {handle.experiment.create_time} {part!r}".encode()).hexdigest()
-        client.observe_batch(handle.id, part, request_id=f"import-{digest}")
-    return handle, len(new)
+    results = [_checked(handle.experiment, observation) for observation in foreign.observations]
+    new = observe_new(client, handle.experiment, {one.metadata[ORIGIN]: one for one in results})
+    return handle, new
 
 
 def _checked(experiment: Experiment, observation: Observation) -> Observation:

@@ -12,10 +12,11 @@ from typing import Any
 
 from paretune.errors import FailedPrecondition, InvalidArgument
 from paretune.experiment import Experiment, Goal, Metric, Strategy
-from paretune.imports.foreign import NOT_FINITE, ORIGIN, Foreign, numeric, values_of, word, words
+from paretune.imports.foreign import NOT_FINITE, Foreign, numeric, values_of, word, words
 from paretune.observation import FailureReason, Observation, Outcome, OutcomeKind
 from paretune.parameters import Condition, Double, Parameter, Scalar
 from paretune.space import SearchSpace
+from paretune.transfer import ORIGIN
 
 _CONSTRAINTS = "constraints"  # the system attribute in which Optuna keeps them; feasible when none is above 0
 

@@ -11,10 +11,11 @@ from typing import Any
 from paretune.errors import InvalidArgument
 from paretune.experiment import Experiment, Goal, Metric, Strategy
 from paretune.experiment_file.yaml_source import YamlSource
-from paretune.imports.foreign import ORIGIN, Foreign, values_of
+from paretune.imports.foreign import Foreign, values_of
 from paretune.observation import FailureReason, Observation, Outcome, OutcomeKind
 from paretune.parameters import Beta, Categorical, Condition, Double, Int, Normal, Parameter, unknown_name
 from paretune.space import LinearConstraint, SearchSpace
+from paretune.transfer import ORIGIN
 
 _FROM_SERVER = (
     *("id", "object", "created", "updated", "progress", "state", "client", "user", "type", "development"),

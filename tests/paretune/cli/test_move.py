@@ -2,10 +2,14 @@
 
 import csv
 import json
+from fcntl import LOCK_EX, flock
 
 import pytest
 
 import paretune as pt
+from paretune import transfer
+from paretune.cli import move
+from paretune.errors import AlreadyExists, InvalidArgument
 from paretune.observation import FailureReason, Observation, Outcome, OutcomeKind
 
 PARAMETERS = [pt.Double("x", 0, 1), pt.Int("n", 1, 8), pt.Categorical("kind", ["plain", "deep"])]
@@ -44,14 +48,60 @@ def test_a_whole_experiment_moves_to_another_database(at, paretune, moved, folde
     assert len(json.loads(paretune("experiments", "--json", "--db", "other.db").out)) == 1
 
 
+def test_an_import_that_was_cut_short_goes_on_whatever_was_before(client, monkeypatch):
+    made = client.create_experiment(name="cut", parameters=PARAMETERS, metrics=METRICS, id="cut")
+    for n in range(1, 6):
+        made.observe({"x": n / 10, "n": n, "kind": "deep"}, {"score": n, "cost": n})
+    lines = [json.dumps(record) for record in transfer.export_records(client, "cut")]
+    monkeypatch.setattr(transfer, "PART", 2)
+    client.delete_experiment("cut")
+    transfer.import_records(client, lines)  # so that the Store answered these very requests before
+    client.delete_experiment("cut")
+    with monkeypatch.context() as patch:
+        sent, run = [], client.run
+
+        def cut(call, **options):
+            sent.append(call.method.rpartition("/")[2])
+            if sent.count("Import") == 2:
+                raise KeyboardInterrupt
+            return run(call, **options)
+
+        patch.setattr(client, "run", cut)
+        with pytest.raises(KeyboardInterrupt):
+            transfer.import_records(client, lines)
+    half = client.get_experiment("cut")
+    assert (half.state.name, half.progress.observations) == ("PAUSED", 1)
+    client.update_experiment("cut", state=pt.ExperimentState.ACTIVE)
+    with pytest.raises(AlreadyExists, match="active, without 4 records"):
+        transfer.import_records(client, lines)
+    client.update_experiment("cut", state=pt.ExperimentState.PAUSED)
+    whole = transfer.import_records(client, lines)
+    assert (whole.state.name, whole.progress.observations) == ("ACTIVE", 5)
+    assert [json.dumps(record) for record in transfer.export_records(client, "cut")] == lines
+    paused = client.update_experiment("cut", state=pt.ExperimentState.PAUSED)
+    assert transfer.import_records(client, lines) == paused
+    client.delete_experiment("cut")
+    client.create_experiment(name="other", parameters=PARAMETERS, metrics=METRICS, id="cut")
+    with pytest.raises(AlreadyExists, match="another experiment 'cut'"):
+        transfer.import_records(client, lines)
+
+
+def test_of_a_table_that_grew_the_new_rows_are_recorded(client):
+    made = client.create_experiment(name="grows", parameters=PARAMETERS, metrics=METRICS)
+    rows = [{"x": n / 10, "n": 1, "kind": "deep", "score": 1.0, "cost": 2} for n in (1, 2, 2)]
+    assert transfer.import_rows(client, made.experiment, rows) == 3
+    assert transfer.import_rows(client, made.experiment, [{**rows[0], "x": 0.9}, *rows, rows[0]]) == 2
+    assert sorted(one.assignments["x"] for one in made.observations()) == [0.1, 0.1, 0.2, 0.2, 0.9]
+
+
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
 def test_a_table_round_trips_into_another_experiment(at, client, moved, folder, ending):
     target = client.create_experiment(name=f"into-{ending}", parameters=PARAMETERS, metrics=METRICS)
     file = f"rows.{ending}"
     assert at("export", "moved", "-o", file).code == 0
-    for _ in range(2):  # the second time changes nothing
+    for new in (4, 0):  # the second time changes nothing
         ended = at("import", file, "--into", target.id)
-        assert ended.err == f"Recorded 4 observations in {target.id}.\n"
+        assert ended.err == f"Recorded {new} new observations of 4 in {target.id}.\n"
     assert at("export", target.id, "-o", f"again.{ending}").code == 0
 
     def read(name):
@@ -105,6 +155,39 @@ def test_backup_and_restore(at, paretune, moved, folder):
     (folder / "copy.db").write_bytes(b"hello")
     assert "damaged" in paretune("restore", "copy.db", "--db", "third.db").err
     assert not (folder / "third.db").exists()
+
+
+def test_a_draft_is_taken_over_from_the_dead_and_not_from_the_living(client, moved, tmp_path):
+    copy, draft = tmp_path / "copy.db", tmp_path / "copy.db.part"
+    draft.write_bytes(b"left by a kill" * 1_000_000)
+    size = transfer.backup(client, copy)
+    assert copy.stat().st_size == size < 14_000_000
+    assert not draft.exists()
+    before = copy.read_bytes()
+    with draft.open("wb") as living:
+        flock(living, LOCK_EX)
+        with pytest.raises(InvalidArgument, match="Another backup"):
+            transfer.backup(client, copy, replace=True)
+    assert (draft.exists(), copy.read_bytes()) == (True, before)
+
+
+def test_a_backup_that_fails_once_is_made_the_next_time(client, moved, tmp_path, monkeypatch, capsys):
+    disk, away = tmp_path / "disk", tmp_path / "away"
+    disk.mkdir()
+    steps = iter([lambda: disk.rename(away), lambda: away.rename(disk), lambda: (disk / "copy.db").unlink()])
+
+    def wait(seconds):
+        assert seconds == 60
+        step = next(steps, None)
+        if step is None:
+            raise KeyboardInterrupt
+        step()
+
+    monkeypatch.setattr(move.time, "sleep", wait)
+    with pytest.raises(KeyboardInterrupt):
+        move.backup(disk / "copy.db", every=60, server=client.address)
+    assert "still the copy before: Cannot write" in capsys.readouterr().err
+    assert (disk / "copy.db").exists()
 
 
 def test_a_search_from_elsewhere_becomes_an_experiment_and_grows(at, folder):
