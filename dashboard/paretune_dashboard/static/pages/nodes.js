@@ -138,6 +138,9 @@ function card({ node, age }, leases) {
       ),
     ),
     node.problem && h("p", { class: "notice" }, node.problem),
+    ...Object.entries(node.unable || {}).map(([id, why]) =>
+      h("p", { class: "notice" }, `Leaves ${id} alone: ${why}`),
+    ),
     h(
       "div",
       { class: "scroll" },
