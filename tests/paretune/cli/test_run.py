@@ -11,15 +11,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from google.protobuf.duration_pb2 import Duration
 
 import paretune as pt
 from paretune.cli.run import report
-from paretune.cli.training import _why_idle, create_or_resume, train
+from paretune.cli.training import create_or_resume, train
 from paretune.cli.workloads import check_code, check_workload
 from paretune.errors import FailedPrecondition, InvalidArgument, NotFound
 from paretune.experiment_file import load_experiment, parse_experiment
-from paretune.v1 import store_pb2, trainer_pb2
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
@@ -369,33 +367,6 @@ def test_a_pipe_that_is_closed_early_is_no_error(at, client, folder):
         ["/bin/sh", "-c", command], capture_output=True, text=True, env=at.environment, check=False
     )
     assert ended.stderr == ""
-
-
-class Nodes:
-    """What is needed of a client to ask who is there."""
-
-    def __init__(self, *nodes):
-        self.nodes = [store_pb2.ReportedNode(node=node, age=Duration(seconds=1)) for node in nodes]
-
-    def run(self, call, patience):
-        return self.nodes
-
-
-@pytest.mark.parametrize(
-    ("nodes", "said"),
-    [
-        ((), "is there a Trainer?"),
-        (
-            ({"worker": "a", "unable": {"e": "There is no module."}},),
-            "leaves x alone: There is no module",
-        ),
-        (({"worker": "a", "running": 3}, {"worker": "b"}), "3 of others are, on 2 nodes"),
-    ],
-)
-def test_it_says_why_nothing_runs(nodes, said):
-    space = pt.SearchSpace((pt.Double("a", 0, 1),))
-    experiment = pt.Experiment("x", space, (pt.Minimize("m"),), id="e")
-    assert said in _why_idle(Nodes(*(trainer_pb2.GetNodeResponse(**node) for node in nodes)), experiment)
 
 
 def test_a_search_whose_trainings_all_crashed_is_no_success(client, tmp_path):
